@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+#
+# A thin front to CMake, for fingers that type "make". The build itself is CMakeLists.txt; the
+# configurations are CMakePresets.json. Missing tools are installed by name with apt-get where
+# that exists, and each time the Makefile says so.
+
+BUILD := build
+JOBS ?= 2
+PREFIX ?= /usr/local
+# Tests that need minutes; `make check` runs them as well.
+SLOW := stress|slow
+
+DEPS := scripts/install-deps.sh
+SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test check fuzz bench coverage install format tidy clean help
+
+build: configure  ## Build the library and all programs (release, in build/)
+	cmake --build $(BUILD) -j $(JOBS)
+
+.PHONY: configure
+configure:
+	@$(DEPS) build
+	cmake --preset release --log-level=STATUS
+
+demo: build  ## Start the HTTP server on docs/site and say how to look at it
+	@scripts/demo.sh $(filter --check,$(MAKECMDGOALS))
+
+# So that `make demo -- --check` is not asked to make a file of that name.
+.PHONY: --check
+--check:
+	@:
+
+test: build  ## Build and run the fast tests
+	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE '$(SLOW)'
+
+check: build  ## All tests, also the slow ones, and again under each sanitizer
+	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+	$(MAKE) check-asan check-tsan check-package
+
+.PHONY: check-asan check-ubsan check-tsan check-package
+check-asan check-ubsan check-tsan: check-%:
+	cmake --preset $*
+	cmake --build --preset $* -j $(JOBS)
+	ctest --preset $* -j $(JOBS)
+
+check-package: build
+	tests/package/run.sh
+
+fuzz:  ## Fuzz what reads foreign bytes, ten seconds each (clang)
+	@$(DEPS) build fuzz
+	CC=clang-14 cmake --preset fuzz
+	cmake --build $(BUILD)/fuzz -j $(JOBS) --target fuzzers
+	ctest --test-dir $(BUILD)/fuzz --output-on-failure -j $(JOBS) -L fuzz
+
+bench: build  ## Build and run every benchmark that needs no peer
+	@scripts/bench.sh
+
+coverage:  ## Run the fast tests with line coverage; the report is build/coverage/report.html
+	@$(DEPS) build coverage
+	@scripts/coverage.sh $(JOBS) '$(SLOW)'
+
+install: build  ## Install the library to PREFIX (default /usr/local); DESTDIR is honoured
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+format:  ## Format all C files with clang-format 14
+	@$(DEPS) format
+	clang-format-14 -i $(SOURCES)
+
+tidy: build  ## Check the rules of the style that a tool can check
+	@$(DEPS) format
+	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/tidy/tidy.sh
+
+clean:  ## Remove everything that was built
+	rm -rf $(BUILD)
+
+help:  ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+#
+# Tests, found by their place. A test is a program that prints TAP and whose exit status says
+# whether it passed; 77 means that this machine cannot run it. The label is the folder's name.
+#
+#   tests/unit/test_NAME.c     the static library and src/ headers; other files of the folder are
+#                              part of each test; test_http_* also has httpd_core
+#   tests/stress/*.c           as unit, with a longer limit
+#   tests/fault/*.c            as unit
+#   tests/api/NAME.c           compiled twice, for fibers and for async frames, against the shared
+#                              library, and linked with tests/harness/*.c into api_NAME
+#   tests/blackbox/NAME.sh     run with ROUSE_BUILD_DIR in its environment
+#   tests/fuzz/fuzz_NAME.c     a libFuzzer target, in the preset "fuzz" only (clang); its inputs to
+#                              begin with lie in tests/fuzz/corpus/NAME
+#   tests/tidy                 the rules of STYLE.md that a tool can check
+#
+# A folder with a CMakeLists.txt of its own (tests/model, say) is left to it.
+set(rouse_tests_dir "${PROJECT_SOURCE_DIR}/tests")
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
+# ThreadSanitizer of the compilers we build with needs a fixed memory layout where the kernel
+# randomizes many bits of it.
+set(rouse_test_prefix "")
+if("thread" IN_LIST ROUSE_SANITIZE)
+    find_program(ROUSE_SETARCH setarch)
+    if(ROUSE_SETARCH)
+        execute_process(COMMAND "${ROUSE_SETARCH}" -R true
+            RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
+        if(NOT failed)
+            set(rouse_test_prefix "${ROUSE_SETARCH}" -R)
+        endif()
+    endif()
+endif()
+
+# Sanitizers slow a test down by about ten.
+set(rouse_test_time 1)
+if(ROUSE_SANITIZE)
+    set(rouse_test_time 4)
+endif()
+
+# rouse_add_test(name label seconds command...)
+function(rouse_add_test name label seconds)
+    math(EXPR timeout "${seconds} * ${rouse_test_time}")
+    add_test(NAME ${name} COMMAND ${rouse_test_prefix} ${ARGN})
+    set_tests_properties(${name} PROPERTIES
+        LABELS ${label}
+        TIMEOUT ${timeout}
+        SKIP_RETURN_CODE 77
+        ENVIRONMENT "ROUSE_BUILD_DIR=${PROJECT_BINARY_DIR};ROUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+        WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
+endfunction()
+
+# A test program that may look inside: the static library, and src/ in the include path.
+function(rouse_add_inside_test name label seconds source)
+    rouse_add_program(${name} "${source}" rouse_static ${ARGN})
+    if(NOT TARGET ${name})
+        return()
+    endif()
+    target_link_libraries(${name} PRIVATE m)
+    cmake_path(GET source PARENT_PATH folder)
+    rouse_compile_as_internal(${name})
+    target_include_directories(${name} PRIVATE
+        "${folder}"
+        "${rouse_tests_dir}"
+        "${rouse_tests_dir}/harness"
+        "${PROJECT_SOURCE_DIR}/src")
+    rouse_add_test(${name} ${label} ${seconds} $<TARGET_FILE:${name}>)
+endfunction()
+
+# Our own server's parser is compared with this one where it is installed.
+find_path(HTTP_PARSER_INCLUDE http_parser.h)
+find_library(HTTP_PARSER_LIBRARY http_parser)
+mark_as_advanced(HTTP_PARSER_INCLUDE HTTP_PARSER_LIBRARY ROUSE_SETARCH)
+
+function(rouse_add_http_test name source)
+    if(NOT TARGET httpd_core)
+        message(STATUS "rouse: ${name} is left out: it needs apps/httpd")
+        return()
+    endif()
+    if(name STREQUAL "test_http_differential" AND NOT (HTTP_PARSER_INCLUDE AND HTTP_PARSER_LIBRARY))
+        message(STATUS "rouse: ${name} is left out: it needs http_parser")
+        return()
+    endif()
+    rouse_add_inside_test(${name} unit 60 "${source}" ${ARGN})
+    target_link_libraries(${name} PRIVATE httpd_core)
+    if(name STREQUAL "test_http_differential")
+        target_include_directories(${name} SYSTEM PRIVATE "${HTTP_PARSER_INCLUDE}")
+        target_link_libraries(${name} PRIVATE "${HTTP_PARSER_LIBRARY}")
+    endif()
+endfunction()
+
+file(GLOB unit_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/unit/test_*.c")
+file(GLOB unit_helpers CONFIGURE_DEPENDS "${rouse_tests_dir}/unit/*.c")
+list(REMOVE_ITEM unit_helpers ${unit_tests})
+foreach(source IN LISTS unit_tests)
+    cmake_path(GET source STEM name)
+    if(name MATCHES "^test_http_")
+        rouse_add_http_test(${name} "${source}" ${unit_helpers})
+    else()
+        rouse_add_inside_test(${name} unit 60 "${source}" ${unit_helpers})
+    endif()
+endforeach()
+
+foreach(label stress fault)
+    if(EXISTS "${rouse_tests_dir}/${label}/CMakeLists.txt")
+        continue()
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS "${rouse_tests_dir}/${label}/*.c")
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM name)
+        string(REGEX REPLACE "^(test|${label})_" "" name "${name}")
+        rouse_add_inside_test(${label}_${name} ${label} 240 "${source}")
+    endforeach()
+endforeach()
+
+# An API test is one text for both styles of waiting.
+function(rouse_add_api_test name source)
+    add_executable(${name} $<TARGET_OBJECTS:rouse_harness>)
+    foreach(style FIBER ASYNC)
+        set(objects ${name}_${style})
+        add_library(${objects} OBJECT "${source}")
+        rouse_compile_as_internal(${objects})
+        target_compile_definitions(${objects} PRIVATE ROUSE_TEST_STYLE_${style}=1)
+        target_include_directories(${objects} PRIVATE
+            "${rouse_tests_dir}/api" "${rouse_tests_dir}/harness" "${rouse_tests_dir}")
+        target_link_libraries(${objects} PRIVATE rouse)
+        target_sources(${name} PRIVATE $<TARGET_OBJECTS:${objects}>)
+    endforeach()
+    rouse_compile_as_internal(${name})
+    set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C)
+    target_link_libraries(${name} PRIVATE rouse Threads::Threads)
+    rouse_add_test(${name} api 120 $<TARGET_FILE:${name}>)
+endfunction()
+
+file(GLOB harness_sources CONFIGURE_DEPENDS "${rouse_tests_dir}/harness/*.c")
+file(GLOB api_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/api/*.c")
+if(harness_sources)
+    add_library(rouse_harness OBJECT ${harness_sources})
+    rouse_compile_as_internal(rouse_harness)
+    target_include_directories(rouse_harness PRIVATE
+        "${rouse_tests_dir}/harness" "${rouse_tests_dir}")
+    target_link_libraries(rouse_harness PRIVATE rouse)
+    foreach(source IN LISTS api_tests)
+        cmake_path(GET source STEM name)
+        string(REGEX REPLACE "^(test|api)_" "" name "${name}")
+        rouse_add_api_test(api_${name} "${source}")
+    endforeach()
+endif()
+
+# As a test, a fuzzer runs for a few seconds from a fixed seed.
+function(rouse_add_fuzzer name source)
+    rouse_add_program(fuzz_${name} "${source}" rouse_static)
+    rouse_compile_as_internal(fuzz_${name})
+    target_include_directories(fuzz_${name} PRIVATE
+        "${rouse_tests_dir}" "${rouse_tests_dir}/unit" "${PROJECT_SOURCE_DIR}/src")
+    if(TARGET httpd_core)
+        target_link_libraries(fuzz_${name} PRIVATE httpd_core)
+    endif()
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers fuzz_${name})
+    set(found "${PROJECT_BINARY_DIR}/tests/corpus/${name}")
+    file(MAKE_DIRECTORY "${found}")
+    set(corpus "${rouse_tests_dir}/fuzz/corpus/${name}")
+    if(NOT IS_DIRECTORY "${corpus}")
+        set(corpus "")
+    endif()
+    rouse_add_test(fuzz_${name} fuzz 60 $<TARGET_FILE:fuzz_${name}> -seed=1 -max_total_time=10
+        -timeout=5 -artifact_prefix=${found}- "${found}" ${corpus})
+endfunction()
+
+if("fuzzer-no-link" IN_LIST ROUSE_SANITIZE)
+    add_custom_target(fuzzers)
+    file(GLOB sources CONFIGURE_DEPENDS "${rouse_tests_dir}/fuzz/fuzz_*.c")
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM name)
+        string(REGEX REPLACE "^fuzz_" "" name "${name}")
+        rouse_add_fuzzer(${name} "${source}")
+    endforeach()
+endif()
+
+file(GLOB blackbox_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/blackbox/*.sh")
+foreach(source IN LISTS blackbox_tests)
+    cmake_path(GET source STEM name)
+    rouse_add_test(blackbox_${name} blackbox 120 bash "${source}")
+endforeach()
+
+if(EXISTS "${rouse_tests_dir}/tidy/tidy.sh" AND NOT ROUSE_SANITIZE)
+    rouse_add_test(tidy tidy 180 bash "${rouse_tests_dir}/tidy/tidy.sh")
+    rouse_add_test(tidy_self tidy 60 bash "${rouse_tests_dir}/tidy/self_test.sh")
+endif()
+
+foreach(folder model stress fault fuzz)
+    if(EXISTS "${rouse_tests_dir}/${folder}/CMakeLists.txt")
+        add_subdirectory("${rouse_tests_dir}/${folder}" "${PROJECT_BINARY_DIR}/tests/${folder}")
+    endif()
+endforeach()

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Makes sure that the tools for each named purpose are there:
+#
+#     scripts/install-deps.sh build format ci
+#
+# A tool that is missing is installed by its Debian package name, with sudo if we are not root.
+# Nothing is touched, and nothing printed, when all of them are there.
+set -euo pipefail
+
+# What each purpose needs, as "command:package" or, for a package without a command, "-:package".
+needs() {
+    case $1 in
+    build) echo cmake:cmake ninja:ninja-build cc:gcc ;;
+    format) echo clang-format-14:clang-format-14 ;;
+    fuzz) echo clang-14:clang-14 -:libclang-rt-14-dev ;;
+    coverage) echo gcov:gcc gcovr:gcovr ;;
+    load) echo wrk:wrk curl:curl ;;
+    ci)
+        needs build
+        needs format
+        needs load
+        needs fuzz
+        echo g++:g++ pkg-config:pkg-config nm:binutils
+        echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client valgrind:valgrind
+        echo setarch:util-linux git:git make:make
+        ;;
+    *)
+        echo "install-deps.sh: unknown purpose: $1" >&2
+        return 1
+        ;;
+    esac
+}
+
+have() {
+    local command=$1 package=$2
+
+    if [[ $command != - ]]; then
+        command -v "$command" >/dev/null
+    else
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]]
+    fi
+}
+
+missing=()
+for purpose in "$@"; do
+    for need in $(needs "$purpose"); do
+        have "${need%%:*}" "${need#*:}" || missing+=("${need#*:}")
+    done
+done
+((${#missing[@]} > 0)) || exit 0
+
+as_root=()
+if ((EUID != 0)); then as_root=(sudo); fi
+if ! have apt-get - || { ((EUID != 0)) && ! have sudo -; }; then
+    echo "rouse: please install what these Debian packages hold: ${missing[*]}" >&2
+    exit 1
+fi
+echo "rouse: installing with apt-get: ${missing[*]}"
+install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -q --no-install-recommends "${missing[@]}")
+if ! "${install[@]}" >/dev/null 2>&1; then
+    "${as_root[@]}" apt-get update -q >/dev/null
+    "${install[@]}" >/dev/null
+fi

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// Chaos points: places where a scheduling decision may legally go another way. Off, a point is one
+// load of a flag that is never written after start. On (ROUSE_CHAOS=seed), each thread draws from
+// its seeded generator, so stress runs visit orders that luck does not.
+
+#ifndef RS_BASE_CHAOS_H
+#define RS_BASE_CHAOS_H
+
+#include <rouse/compiler.h>
+#include <stdbool.h>
+
+enum rs_chaos {
+    RS_CHAOS_YIELD,     // give the processor away here
+    RS_CHAOS_REQUEUE,   // put a task at the back instead of the next-task slot
+    RS_CHAOS_STEAL,     // look at the other workers before the own queue
+    RS_CHAOS_TURN,      // turn the driver although work is at hand
+    RS_CHAOS_SPURIOUS,  // wake somebody for no reason
+};
+
+// 0 compiles every point away.
+#ifndef ROUSE_CHAOS_POINTS
+#define ROUSE_CHAOS_POINTS 1
+#endif
+
+extern bool rs_chaos_on;
+
+// Reads ROUSE_CHAOS; called once before a runtime's threads start.
+void rs_chaos_init(void);
+
+bool rs_chaos_draw(enum rs_chaos point);
+
+// True if the caller should go the other way this time.
+static inline bool rs_chaos(enum rs_chaos point)
+{
+    return ROUSE_CHAOS_POINTS && ROUSE_UNLIKELY(rs_chaos_on) && rs_chaos_draw(point);
+}
+
+#endif

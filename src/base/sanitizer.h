@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// What the sanitizers and Valgrind must be told, named once. Empty in ordinary builds.
+
+#ifndef RS_BASE_SANITIZER_H
+#define RS_BASE_SANITIZER_H
+
+#if defined(__SANITIZE_ADDRESS__)
+#define RS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RS_ASAN 1
+#endif
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define RS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RS_TSAN 1
+#endif
+#endif
+
+#ifndef RS_ASAN
+#define RS_ASAN 0
+#endif
+#ifndef RS_TSAN
+#define RS_TSAN 0
+#endif
+
+#if RS_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
+// Pages from mmap that hold pointers to blocks from malloc: LeakSanitizer does not look into them
+// by itself.
+static inline void rs_leak_root_add(const void *pages, unsigned long size)
+{
+#if RS_ASAN
+    __lsan_register_root_region(pages, size);
+#else
+    (void)pages;
+    (void)size;
+#endif
+}
+
+static inline void rs_leak_root_remove(const void *pages, unsigned long size)
+{
+#if RS_ASAN
+    __lsan_unregister_root_region(pages, size);
+#else
+    (void)pages;
+    (void)size;
+#endif
+}
+
+#endif
