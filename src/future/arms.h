@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+//
+// The arms of a join, select or race: an array of futures, polled and dropped together. An arm that
+// has ended is told by its vtable, so no combinator keeps a flag for it.
+
+#ifndef RS_FUTURE_ARMS_H
+#define RS_FUTURE_ARMS_H
+
+#include <rouse/future.h>
+
+// Drops every arm: ends those that run, releases the outputs of those that ended.
+static inline void rs_arms_drop(struct rouse_future **arms, size_t count)
+{
+    for (size_t i = 0; i < count; i++) rouse_future_drop(arms[i]);
+}
+
+// Drops every arm that has not ended.
+static inline void rs_arms_drop_running(struct rouse_future **arms, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!rouse_future_is_ended(arms[i])) rouse_future_drop(arms[i]);
+    }
+}
+
+// "name(first arm, second arm, ...)", as snprintf() does.
+int rs_arms_describe(const char *name, struct rouse_future *const *arms, size_t count, char *buf,
+                     size_t size);
+
+#endif

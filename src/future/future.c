@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// What all futures share: contexts, budgets, and what happens after the end.
+
+#include <rouse/assert.h>
+#include <rouse/future.h>
+#include <stdio.h>
+
+const struct rouse_future_vtable rouse_future_ended_vtable = {.name = "future"};
+const struct rouse_future_vtable rouse_future_dropped_vtable = {.name = "dropped future"};
+
+void rouse_context_init(struct rouse_context *cx, const struct rouse_waker *waker,
+                        struct rouse_driver *driver)
+{
+    *cx = (struct rouse_context){.waker = *waker, .driver = driver, .budget = UINT32_MAX};
+}
+
+bool rouse_context_spend(struct rouse_context *cx)
+{
+    if (ROUSE_LIKELY(cx->budget > 0)) {
+        cx->budget -= cx->budget != UINT32_MAX;  // that one is unlimited
+        return true;
+    }
+    rouse_waker_wake_by_ref(&cx->waker);
+    return false;
+}
+
+void rouse_future_poll_ended(const struct rouse_future *future)
+{
+    rouse_panic("a future was polled after its end: \"%s\"; a future ends once, by ROUSE_READY or "
+                "by a drop: make a new one, or ask rouse_future_is_ended() first",
+                future->vtable->name);
+}
+
+int64_t rouse_future_result(const struct rouse_future *future)
+{
+    rouse_assert(rouse_future_is_ended(future),
+                 "only an ended future has a result; await it first");
+    return future->vtable->result != NULL ? future->vtable->result(future) : 0;
+}
+
+int rouse_future_describe(const struct rouse_future *future, char *buf, size_t size)
+{
+    const struct rouse_future_vtable *vtable = future->vtable;
+
+    if (vtable->describe != NULL) return vtable->describe(future, buf, size);
+    return snprintf(buf, size, "%s", vtable->name != NULL ? vtable->name : "future");
+}
