@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+//
+// Fibers: started on a stack of the worker that polls them first, suspended in an await, resumed by
+// the next poll.
+//
+//     NEW --poll: a stack--> RUNNING <--await, poll--> SUSPENDED      RUNNING --return--> ended
+//      |                        ^
+//      +--no stack--> STARVED --+ when another fiber of the worker ends
+//
+// A function that was spawned always runs. So a fiber that gets no stack waits for one; and since
+// each worker keeps one in reserve, there is always a fiber on its way to give one back.
+
+#include "fiber/fiber.h"
+
+#include <errno.h>
+#include <rouse/assert.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/tls.h"
+#include "fiber/await.h"
+#include "fiber/overflow.h"
+#include "task/task.h"
+
+static void fiber_entry(void *arg)
+{
+    struct rs_fiber *fiber = arg;
+
+    fiber->output = fiber->fn(fiber->arg);
+}
+
+static void starve(struct rs_fiber_host *host, struct rs_fiber *fiber)
+{
+    fiber->starved = true;
+    if (host->starved_first == NULL) {
+        rs_log(ROUSE_LOG_WARN, "no memory for the stack of fiber %s: it waits until another ends",
+               rouse_task_name(fiber->task));
+    }
+    fiber->next_starved = NULL;
+    *(host->starved_first != NULL ? &host->starved_last->next_starved : &host->starved_first) =
+        fiber;
+    host->starved_last = fiber;
+}
+
+static void feed(struct rs_fiber_host *host)
+{
+    struct rs_fiber *fiber = host->starved_first;
+    struct rouse_waker waker;
+
+    if (fiber == NULL) return;
+    host->starved_first = fiber->next_starved;
+    fiber->starved = false;
+    waker = rs_task_waker(fiber->task);
+    rouse_waker_wake_by_ref(&waker);
+}
+
+// A starved fiber was polled for another reason, an abort: it tries again, and queues up again.
+static void unstarve(struct rs_fiber_host *host, struct rs_fiber *fiber)
+{
+    struct rs_fiber **link = &host->starved_first;
+    struct rs_fiber *last = NULL;
+
+    while (*link != fiber) {
+        last = *link;
+        link = &last->next_starved;
+    }
+    *link = fiber->next_starved;
+    if (host->starved_last == fiber) host->starved_last = last;
+    fiber->starved = false;
+}
+
+// False if there is no stack now: the fiber will be woken when there is.
+static bool fiber_start(struct rs_fiber *fiber, struct rs_fiber_host *host)
+{
+    struct rouse_task *task = fiber->cx->task;
+
+    fiber->task = task;
+    task->flags |= RS_TASK_PINNED;
+    if (fiber->starved) unstarve(host, fiber);
+    if (rs_stack_get(&host->stacks, fiber->stack_size, &fiber->stack) < 0 &&
+        rs_stack_get_reserve(&host->stacks, &fiber->stack) < 0) {
+        starve(host, fiber);
+        return false;
+    }
+    rs_coroutine_start(&fiber->coroutine, &fiber->stack, fiber_entry, fiber);
+    return true;
+}
+
+static rouse_poll fiber_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rs_fiber *fiber = ROUSE_CONTAINER_OF(self, struct rs_fiber, base);
+    struct rs_fiber_host *host = rs_tls.fibers;
+    uint32_t depth = rs_tls.poll_depth;
+
+    fiber->cx = cx;
+    if (fiber->stack.base == NULL && !fiber_start(fiber, host)) return ROUSE_PENDING;
+    rs_tls.fiber = fiber;
+    rs_tls.poll_depth = 0;  // the fiber's own code may wait
+    rs_coroutine_resume(&fiber->coroutine);
+    rs_tls.poll_depth = depth;
+    rs_tls.fiber = NULL;
+    if (!fiber->coroutine.done) return ROUSE_PENDING;
+    rs_stack_put(&host->stacks, &fiber->stack);
+    feed(host);
+    return ROUSE_READY;
+}
+
+static void fiber_drop(struct rouse_future *self)
+{
+    (void)self;
+    rouse_panic("a fiber was dropped; abort its task instead, and let its function return");
+}
+
+static int fiber_describe(const struct rouse_future *self, char *buf, size_t size)
+{
+    const struct rs_fiber *fiber = (const struct rs_fiber *)self;
+
+    if (fiber->awaiting != NULL) return rouse_future_describe(fiber->awaiting, buf, size);
+    return snprintf(buf, size, "%s",
+                    fiber->stack.base != NULL ? "running"
+                    : fiber->task != NULL     ? "a stack: out of memory"
+                                              : "its first poll");
+}
+
+static int64_t fiber_result(const struct rouse_future *self)
+{
+    return ((const struct rs_fiber *)self)->output;
+}
+
+static const struct rouse_future_vtable fiber_ended = {.name = "fiber", .result = fiber_result};
+static const struct rouse_future_vtable fiber_vtable = {
+    .poll = fiber_poll,
+    .drop = fiber_drop,
+    .name = "fiber",
+    .describe = fiber_describe,
+    .ended = &fiber_ended};
+
+void rs_fiber_init(struct rouse_future *storage, void *arg)
+{
+    struct rs_fiber *fiber = ROUSE_CONTAINER_OF(storage, struct rs_fiber, base);
+    const struct rs_fiber_start *start = arg;
+
+    fiber->base.vtable = &fiber_vtable;
+    fiber->fn = start->fn;
+    fiber->arg = start->arg;
+    fiber->cx = NULL;
+    fiber->task = NULL;
+    fiber->awaiting = NULL;
+    fiber->stack.base = NULL;
+    fiber->starved = false;
+    fiber->stack_size = (uint32_t)start->stack_size;
+    fiber->output = 0;
+}
+
+int rs_fiber_host_init(struct rs_fiber_host *host, const struct rouse_allocator *allocator,
+                       size_t stack_size)
+{
+    *host = (struct rs_fiber_host){0};
+    return rs_stack_pool_init(&host->stacks, allocator,
+                              stack_size != 0 ? stack_size : RS_STACK_SIZE_DEFAULT,
+                              RS_STACK_CACHED_MAX_DEFAULT);
+}
+
+void rs_fiber_host_deinit(struct rs_fiber_host *host)
+{
+    rs_stack_pool_deinit(&host->stacks);
+}
+
+static bool describe_fault(const void *address, struct rs_overflow_info *out)
+{
+    const struct rs_fiber *fiber = rs_tls.fiber;
+
+    if (fiber == NULL || !rs_stack_guard_contains(&fiber->stack, address)) return false;
+    *out = (struct rs_overflow_info){.fiber_name = fiber->task->name,
+                                     .spawn_site = fiber->task->site,
+                                     .stack_size = fiber->stack.size};
+    return true;
+}
+
+int rs_fiber_report_overflow(void)
+{
+    rs_overflow_describe = describe_fault;
+    return rs_overflow_install();
+}
+
+// ---- Waiting ----
+
+static rouse_poll poll_in_fiber(struct rs_fiber *fiber, struct rouse_future *future)
+{
+    rs_tls.poll_depth++;
+    rouse_poll poll = rouse_future_poll(future, fiber->cx);
+    rs_tls.poll_depth--;
+    return poll;
+}
+
+static bool is_cancelled(const struct rs_fiber *fiber)
+{
+    return rs_state_is_cancelled(&fiber->task->state);
+}
+
+static int drop_cancelled(struct rouse_future *future)
+{
+    rouse_future_drop(future);
+    return -ECANCELED;
+}
+
+int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future)
+{
+    if (is_cancelled(fiber)) return drop_cancelled(future);
+    while (poll_in_fiber(fiber, future) == ROUSE_PENDING) {
+        // A result that is there by now has won; there is none.
+        if (is_cancelled(fiber)) return drop_cancelled(future);
+        fiber->awaiting = future;
+        rs_coroutine_suspend(&fiber->coroutine);
+        fiber->awaiting = NULL;
+    }
+    return 0;
+}
+
+void rs_await_shielded(struct rouse_future *future)
+{
+    struct rs_fiber *fiber = rs_tls.fiber;
+
+    rouse_assert(fiber != NULL && rs_tls.poll_depth == 0,
+                 "only a fiber can wait shielded; spawn one");
+    while (poll_in_fiber(fiber, future) == ROUSE_PENDING) {
+        fiber->awaiting = future;
+        rs_coroutine_suspend(&fiber->coroutine);
+        fiber->awaiting = NULL;
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// A fiber is the root future of its task: each poll switches to its stack, where the function runs
+// until it waits. What it waits for is polled on its stack too, with the context of the poll in
+// progress. It is polled by one worker only once it has started, and ends when its function
+// returns.
+
+#ifndef RS_FIBER_FIBER_H
+#define RS_FIBER_FIBER_H
+
+#include <rouse/task.h>
+
+#include "fiber/coroutine.h"
+#include "fiber/stack.h"
+
+struct rs_fiber {
+    struct rouse_future base;
+    rouse_fiber_function fn;
+    void *arg;
+    struct rouse_context *cx;       // of the poll in progress
+    struct rouse_task *task;        // set at the first poll
+    struct rouse_future *awaiting;  // NULL while running
+    struct rs_fiber *next_starved;  // waiting for a stack
+    bool starved;                   // in the host's list
+    struct rs_stack stack;
+    struct rs_coroutine coroutine;
+    uint32_t stack_size;  // asked for; 0: the default
+    int output;           // what the function returned
+};
+
+// The stacks of one worker, and the fibers that could not get one.
+struct rs_fiber_host {
+    struct rs_stack_pool stacks;
+    struct rs_fiber *starved_first;
+    struct rs_fiber *starved_last;
+};
+
+// What an init function is given.
+struct rs_fiber_start {
+    rouse_fiber_function fn;
+    void *arg;
+    size_t stack_size;
+};
+
+// A rouse_init_function; `arg` is a struct rs_fiber_start.
+void rs_fiber_init(struct rouse_future *storage, void *arg);
+
+int rs_fiber_host_init(struct rs_fiber_host *host, const struct rouse_allocator *allocator,
+                       size_t stack_size);
+void rs_fiber_host_deinit(struct rs_fiber_host *host);
+
+// Sets up naming of the fiber in stack overflow reports, and the handlers.
+int rs_fiber_report_overflow(void);
+
+// Waits in the running fiber: 0, or -ECANCELED, and then `future` was dropped.
+int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future);
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//
+// Memory for tasks: size classes in slabs. A heap has one owner thread, which allocates and mostly
+// frees; other threads free onto a list that the owner takes back when it runs out. Every slab is
+// in a directory that only grows, so all live tasks can be enumerated without any cost to a spawn.
+//
+// A heap outlives its owner: it is closed, not freed, and each slab goes with its last block, the
+// heap with its last slab. So a waker may be dropped long after its runtime is gone.
+
+#ifndef RS_TASK_SLAB_H
+#define RS_TASK_SLAB_H
+
+#include <rouse/allocator.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// The largest block, with its header.
+#define RS_SLAB_BLOCK_MAX ((size_t)(132 << 10))
+
+struct rs_heap;
+
+// The head of every block; the owner of the block puts it first in its struct.
+struct rs_block {
+    _Atomic uint32_t mark;  // generation * 2 + 1 while live
+    uint32_t offset;        // from the start of its slab
+};
+
+// A heap for tasks; NULL without memory.
+struct rs_heap *rs_heap_new(const struct rouse_allocator *allocator);
+
+// The owner is gone; blocks may live on. Nothing may be allocated any more.
+void rs_heap_close(struct rs_heap *heap);
+
+// In the child of a fork: unmaps everything, whatever is alive in it.
+void rs_heap_discard(struct rs_heap *heap);
+
+// Owner only. A block of at least `size` bytes, its head filled in, the rest not zeroed; NULL
+// without memory, or above RS_SLAB_BLOCK_MAX.
+void *rs_heap_alloc(struct rs_heap *heap, size_t size);
+
+// Frees a block of any heap. Any thread; cheaper for the owner of `here`.
+void rs_heap_free(struct rs_heap *here, struct rs_block *block);
+
+// Calls `visit` for every live block. Any thread, while the heap is not closed and its owner does
+// not allocate.
+void rs_heap_visit(struct rs_heap *heap, void (*visit)(struct rs_block *block, void *arg),
+                   void *arg);
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+//
+// Tasks: made, woken, polled, completed and freed.
+
+#include "task/task.h"
+
+#include <errno.h>
+#include <rouse/assert.h>
+#include <rouse/clock.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/counters.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/tls.h"
+
+static void task_free(struct rouse_task *task)
+{
+    rouse_waker_slot_deinit(&task->joiner);
+    rs_counter_add(RS_COUNTER_TASK_RECORDS, -1);
+    rs_heap_free(rs_tls.heap, &task->block);
+}
+
+void rs_task_unref(struct rouse_task *task)
+{
+    if (rs_state_unref(&task->state)) task_free(task);
+}
+
+// ---- The waker ----
+
+static struct rouse_waker task_waker_clone(void *data)
+{
+    struct rouse_task *task = data;
+
+    rs_state_ref(&task->state);
+    return rs_task_waker(task);
+}
+
+static void task_wake_by_ref(void *data)
+{
+    struct rouse_task *task = data;
+
+    // The scheduler is alive: the task was idle, so it has not ended, and it cannot end before it
+    // is scheduled.
+    if (rs_state_wake(&task->state)) task->scheduler->schedule(task->scheduler, task);
+}
+
+static void task_wake(void *data)
+{
+    task_wake_by_ref(data);
+    rs_task_unref(data);
+}
+
+static void task_waker_drop(void *data)
+{
+    rs_task_unref(data);
+}
+
+static const struct rouse_waker_vtable task_waker_vtable = {
+    .clone = task_waker_clone,
+    .wake = task_wake,
+    .wake_by_ref = task_wake_by_ref,
+    .drop = task_waker_drop,
+};
+
+struct rouse_waker rs_task_waker(struct rouse_task *task)
+{
+    return (struct rouse_waker){.vtable = &task_waker_vtable, .data = task};
+}
+
+// ---- Made ----
+
+_Static_assert(sizeof(struct rouse_task) + ROUSE_TASK_FUTURE_MAX + 64 + 32 <= RS_SLAB_BLOCK_MAX,
+               "the largest future fits a block, however it is aligned");
+
+static const struct rouse_future_vtable join_vtable;
+
+static size_t future_offset(const struct rouse_future_spec *spec)
+{
+    size_t align = spec->align > _Alignof(max_align_t) ? spec->align : _Alignof(max_align_t);
+
+    return (sizeof(struct rouse_task) + align - 1) & ~(align - 1);
+}
+
+static void *block_alloc(struct rs_heap *heap, struct rs_lock *lock, size_t size)
+{
+    if (lock != NULL) rs_lock(lock);
+    void *block = rs_heap_alloc(heap, size);
+    if (lock != NULL) rs_unlock(lock);
+    return block;
+}
+
+static void task_init(struct rouse_task *task, struct rouse_scheduler *scheduler, bool joinable,
+                      size_t offset, const struct rouse_task_attrs *attrs)
+{
+    rs_state_init(&task->state, joinable);
+    task->scheduler = scheduler;
+    task->name = attrs != NULL ? attrs->name : NULL;
+    task->site = attrs != NULL && attrs->site != NULL ? attrs->site : "unknown site";
+    task->joiner = (struct rouse_waker_slot){0};
+    task->locals = NULL;
+    task->result = 0;
+    task->worker = 0;
+    task->future_offset = (uint8_t)offset;
+    task->flags = 0;
+    // Relaxed: published by the queue.
+    atomic_store_explicit(&task->since_ms, 0, memory_order_relaxed);
+}
+
+int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *lock,
+                struct rouse_scheduler *scheduler, struct rouse_join_handle *handle,
+                const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs)
+{
+    rouse_assert(spec->align <= 64, "a task's future is aligned to at most 64 bytes");
+    size_t offset = future_offset(spec);
+    size_t slack = spec->align > 32 ? 32 : 0;  // a block is aligned to 32 bytes only
+
+    if (spec->size > ROUSE_TASK_FUTURE_MAX) return -E2BIG;
+    struct rouse_task *task = block_alloc(heap, lock, offset + spec->size + slack);
+
+    if (task == NULL) return -ENOMEM;
+    if (slack != 0 && ((uintptr_t)task + offset) % 64 != 0) offset += slack;
+    task_init(task, scheduler, handle != NULL, offset, attrs);
+    spec->init(rs_task_future(task), spec->arg);
+    if (handle != NULL) {
+        *handle = (struct rouse_join_handle){.base.vtable = &join_vtable, .task = task};
+    }
+    rs_counter_add(RS_COUNTER_TASKS, 1);
+    rs_counter_add(RS_COUNTER_TASK_RECORDS, 1);
+    *out = task;
+    return 0;
+}
+
+void rouse_future_init_move(struct rouse_future *storage, void *move)
+{
+    const struct rouse_future_move *m = move;
+
+    memcpy(storage, m->from, m->size);
+}
+
+// ---- Polled ----
+
+// The future has ended, by itself or by a drop: says so, and lets go of the task's life.
+static rouse_task_state task_complete(struct rouse_task *task)
+{
+    rs_locals_destroy(task);
+    rs_counter_add(RS_COUNTER_TASKS, -1);
+    if (rs_state_complete(&task->state)) {
+        rouse_waker_slot_wake(&task->joiner);
+    } else {
+        rouse_future_drop(rs_task_future(task));
+    }
+    rs_task_unref(task);
+    return ROUSE_TASK_ENDED;
+}
+
+static rouse_poll task_poll_future(struct rouse_task *task, struct rouse_context *cx,
+                                   bool cancelled)
+{
+    struct rouse_future *future = rs_task_future(task);
+
+    if (cancelled && (task->flags & RS_TASK_FIBER) == 0) {
+        rouse_future_drop(future);
+        task->flags |= RS_TASK_ABORTED;
+        task->result = -ECANCELED;
+        return ROUSE_READY;
+    }
+    if (rouse_future_poll(future, cx) == ROUSE_PENDING) return ROUSE_PENDING;
+    task->result = rouse_future_result(future);
+    return ROUSE_READY;
+}
+
+rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx, uint32_t now_ms)
+{
+    struct rouse_context *outer = rs_tls.context;
+    rouse_task_state state = ROUSE_TASK_WAITING;
+
+    cx->waker = rs_task_waker(task);
+    cx->task = task;
+    cx->budget = RS_TASK_BUDGET;
+    rs_tls.context = cx;
+    rs_tls.poll_depth++;
+    if (task_poll_future(task, cx, rs_state_begin_poll(&task->state)) == ROUSE_READY) {
+        state = task_complete(task);
+    } else {
+        // Relaxed: only for a reader that has made us stand still.
+        atomic_store_explicit(&task->since_ms, now_ms, memory_order_relaxed);
+        if (rs_state_end_poll(&task->state)) state = ROUSE_TASK_SCHEDULED;
+    }
+    rs_tls.poll_depth--;
+    rs_tls.context = outer;
+    return state;
+}
+
+// ---- Joined ----
+
+static struct rouse_join_handle *handle_of(struct rouse_future *self)
+{
+    return ROUSE_CONTAINER_OF(self, struct rouse_join_handle, base);
+}
+
+static void handle_release(struct rouse_join_handle *handle)
+{
+    struct rouse_task *task = handle->task;
+
+    if (task == NULL) return;
+    handle->task = NULL;
+    if (rs_state_drop_join(&task->state)) rouse_future_drop(rs_task_future(task));
+    rs_task_unref(task);
+}
+
+static rouse_poll join_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rouse_join_handle *handle = handle_of(self);
+    struct rouse_task *task = handle->task;
+
+    if (!rs_state_is_complete(&task->state)) {
+        // The task completes, then takes the waker; we store the waker, then look again. So either
+        // it finds the waker, or we find it complete.
+        rouse_waker_slot_register(&task->joiner, rouse_context_waker(cx));
+        if (!rs_state_is_complete(&task->state)) return ROUSE_PENDING;
+    }
+    handle->output = task->result;
+    // A fiber's output is this number: nothing is left to read in the task.
+    if ((task->flags & RS_TASK_FIBER) != 0) handle_release(handle);
+    return ROUSE_READY;
+}
+
+static void join_drop(struct rouse_future *self)
+{
+    struct rouse_join_handle *handle = handle_of(self);
+
+    if (handle->abort_on_drop) rouse_abort(handle);
+    handle_release(handle);
+}
+
+static void join_ended_drop(struct rouse_future *self)
+{
+    handle_release(handle_of(self));
+}
+
+static int join_describe(const struct rouse_future *self, char *buf, size_t size)
+{
+    const struct rouse_join_handle *handle = (const struct rouse_join_handle *)self;
+
+    return snprintf(buf, size, "join of %s", rouse_task_name(handle->task));
+}
+
+static int64_t join_result(const struct rouse_future *self)
+{
+    return ((const struct rouse_join_handle *)self)->output;
+}
+
+static const struct rouse_future_vtable join_ended = {
+    .drop = join_ended_drop, .name = "join_handle", .result = join_result};
+static const struct rouse_future_vtable join_vtable = {
+    .poll = join_poll,
+    .drop = join_drop,
+    .name = "join_handle",
+    .describe = join_describe,
+    .ended = &join_ended};
+
+struct rouse_future *rouse_join_handle_future(const struct rouse_join_handle *handle)
+{
+    rouse_assert(rouse_future_is_ended(&handle->base),
+                 "the task's output is there when the handle has ended; await it first");
+    if (handle->task == NULL || (handle->task->flags & RS_TASK_ABORTED) != 0) return NULL;
+    return rs_task_future(handle->task);
+}
+
+void rouse_detach(struct rouse_join_handle *handle)
+{
+    handle->abort_on_drop = false;
+    rouse_future_drop(&handle->base);
+}
+
+void rouse_abort_on_drop(struct rouse_join_handle *handle)
+{
+    handle->abort_on_drop = true;
+}
+
+// ---- Aborted ----
+
+static void task_abort(struct rouse_task *task)
+{
+    if (rs_state_abort(&task->state)) task->scheduler->schedule(task->scheduler, task);
+}
+
+void rouse_abort(const struct rouse_join_handle *handle)
+{
+    if (handle->task != NULL) task_abort(handle->task);
+}
+
+struct rouse_abort_handle rouse_abort_handle(const struct rouse_join_handle *handle)
+{
+    if (handle->task != NULL) rs_state_ref(&handle->task->state);
+    return (struct rouse_abort_handle){.task = handle->task};
+}
+
+struct rouse_abort_handle rouse_abort_handle_clone(const struct rouse_abort_handle *handle)
+{
+    if (handle->task != NULL) rs_state_ref(&handle->task->state);
+    return *handle;
+}
+
+void rouse_abort_handle_abort(const struct rouse_abort_handle *handle)
+{
+    if (handle->task != NULL) task_abort(handle->task);
+}
+
+bool rouse_abort_handle_is_ended(const struct rouse_abort_handle *handle)
+{
+    return handle->task == NULL || rs_state_is_complete(&handle->task->state);
+}
+
+void rouse_abort_handle_drop(struct rouse_abort_handle *handle)
+{
+    struct rouse_task *task = handle->task;
+
+    handle->task = NULL;
+    if (task != NULL) rs_task_unref(task);
+}
+
+bool rouse_is_cancelled(void)
+{
+    const struct rouse_context *cx = rs_tls.context;
+
+    return cx != NULL && cx->task != NULL && rs_state_is_cancelled(&cx->task->state);
+}
+
+// ---- For executors of one's own ----
+
+// Tasks of foreign schedulers are made by any thread: one heap for all of them, under a lock.
+static struct rs_lock shared_heap_lock;
+static struct rs_heap *shared_heap;
+
+int rouse_task_spawn(struct rouse_scheduler *scheduler, struct rouse_join_handle *handle,
+                     const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs)
+{
+    struct rouse_task *task;
+
+    rs_lock(&shared_heap_lock);
+    if (shared_heap == NULL) shared_heap = rs_heap_new(rouse_allocator_default());
+    struct rs_heap *heap = shared_heap;
+    rs_unlock(&shared_heap_lock);
+    if (heap == NULL) return -ENOMEM;
+    int err = rs_task_new(&task, heap, &shared_heap_lock, scheduler, handle, spec, attrs);
+
+    if (err == 0) scheduler->schedule(scheduler, task);
+    return err;
+}
+
+rouse_task_state rouse_task_run(struct rouse_task *task, struct rouse_driver *driver)
+{
+    struct rouse_scheduler *scheduler = task->scheduler;
+    struct rouse_context cx = {.driver = driver};
+    rouse_task_state state = rs_task_poll(task, &cx, (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS));
+
+    if (state == ROUSE_TASK_SCHEDULED) scheduler->schedule(scheduler, task);
+    return state;
+}
+
+struct rouse_task **rouse_task_link(struct rouse_task *task)
+{
+    return (struct rouse_task **)(void *)&task->link.next;
+}
+
+const char *rouse_task_name(const struct rouse_task *task)
+{
+    return task->name != NULL ? task->name : task->site;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// The inside of a task: one block of memory with the header below, then the future.
+
+#ifndef RS_TASK_TASK_H
+#define RS_TASK_TASK_H
+
+#include <rouse/task.h>
+
+#include "base/link.h"
+#include "base/lock.h"
+#include "task/slab.h"
+#include "task/state.h"
+
+struct rs_local;
+
+enum {
+    RS_TASK_PINNED = 1 << 0,   // polled by worker `worker` only
+    RS_TASK_FIBER = 1 << 1,    // the future is a fiber: it is never dropped, it ends by itself
+    RS_TASK_ABORTED = 1 << 2,  // the future was dropped instead of polled to its end
+};
+
+// Polls of leaf operations that are ready at once, before a task must let others run.
+enum { RS_TASK_BUDGET = 128 };
+
+struct rouse_task {
+    struct rs_block block;     // first: the slab's
+    struct rs_task_link link;  // whoever has scheduled the task: it is in one queue at most
+    rs_task_state state;
+    struct rouse_scheduler *scheduler;  // until the task has ended
+    const char *name;                   // NULL: none
+    const char *site;
+    struct rouse_waker_slot joiner;  // the join handle's waker
+    struct rs_local *locals;         // the running task's
+    int64_t result;                  // written before COMPLETE
+    _Atomic uint32_t since_ms;       // when the last poll ended, for the dump
+    uint16_t worker;                 // whom it is pinned to; written by that worker, in a poll
+    uint8_t future_offset;           // from the start of the task
+    uint8_t flags;                   // written in a poll, or before the task is shared
+};
+_Static_assert(sizeof(struct rouse_task) <= 112, "an idle task should stay small");
+
+static inline struct rouse_future *rs_task_future(const struct rouse_task *task)
+{
+    return (struct rouse_future *)(void *)((char *)(uintptr_t)task + task->future_offset);
+}
+
+static inline struct rouse_task *rs_task_of_link(struct rs_task_link *link)
+{
+    return ROUSE_CONTAINER_OF(link, struct rouse_task, link);
+}
+
+static inline struct rouse_task *rs_task_of_block(struct rs_block *block)
+{
+    return ROUSE_CONTAINER_OF(block, struct rouse_task, block);
+}
+
+// Makes a task, SCHEDULED, in no queue; `handle` may be NULL. `lock` guards the heap where it has
+// no owner; else NULL. -ENOMEM or -E2BIG.
+int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *lock,
+                struct rouse_scheduler *scheduler, struct rouse_join_handle *handle,
+                const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs);
+
+// Polls a task that was taken from its queue. `now_ms` is noted for the dump. If the result is
+// ROUSE_TASK_SCHEDULED, the caller must schedule it again; after ROUSE_TASK_ENDED it may be gone.
+rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx, uint32_t now_ms);
+
+// The waker of a task, borrowed.
+struct rouse_waker rs_task_waker(struct rouse_task *task);
+
+void rs_task_unref(struct rouse_task *task);
+
+// Calls the destructors of a task's locals. In a poll, before the task completes.
+void rs_locals_destroy(struct rouse_task *task);
+
+#endif
