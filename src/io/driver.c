@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+//
+// Turning a driver: fire the timers that are due, ask the back end, hand out its events. Its owner
+// turns it; others may poll it while the owner is busy, and file timers and watches at any time.
+//
+// Sleep and notify must not miss each other. The sleeper stores SLEEPING, then looks for work (its
+// caller does), then waits. A notifier first makes the work visible, then exchanges NOTIFIED into
+// the word. Both are read-modify-writes of one word, so one comes first: either the notifier sees
+// SLEEPING and makes the back end return, or the sleeper's look comes later and sees the work.
+
+#include "io/driver.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/sanitizer.h"
+
+enum { EVENTS_MAX = 128 };
+
+static struct rs_lock records_lock;
+static struct rouse_driver *free_records;  // under records_lock
+
+static struct rouse_driver *record_take(void)
+{
+    rs_lock(&records_lock);
+    struct rouse_driver *driver = free_records;
+    if (driver != NULL) free_records = driver->next_free;
+    rs_unlock(&records_lock);
+
+    // From the default pages and never returned: see invariant 2 in driver.h.
+    if (driver == NULL) {
+        const struct rouse_allocator *pages = rouse_allocator_default();
+
+        driver = pages->pages_alloc(pages->data, (sizeof *driver + 4095) & ~(size_t)4095, 4096);
+        if (driver != NULL) rs_leak_root_add(driver, sizeof *driver);
+    }
+    return driver;
+}
+
+static void record_give_back(struct rouse_driver *driver)
+{
+    rs_lock(&records_lock);
+    driver->next_free = free_records;
+    free_records = driver;
+    rs_unlock(&records_lock);
+}
+
+int rouse_driver_new(struct rouse_driver **out, const struct rouse_driver_options *options)
+{
+    const struct rouse_allocator *allocator = options != NULL && options->allocator != NULL
+                                                  ? options->allocator
+                                                  : rouse_allocator_default();
+    struct rouse_driver *driver = record_take();
+
+    if (driver == NULL) return -ENOMEM;
+    int err =
+        rs_backend_open(&driver->backend, options != NULL ? options->reactor : NULL, allocator);
+
+    if (err < 0) {
+        record_give_back(driver);
+        return err;
+    }
+    rs_driver_lock(driver);
+    driver->allocator = allocator;
+    driver->table = (struct rs_watch_table){0};
+    driver->live = true;
+    rs_wheel_init(&driver->wheel, rouse_now_ns());
+    // Relaxed: published with the pointer.
+    atomic_store_explicit(&driver->state, RS_DRIVER_AWAKE, memory_order_relaxed);
+    atomic_store_explicit(&driver->keepers, 0, memory_order_relaxed);
+    atomic_store_explicit(&driver->next_alarm, ROUSE_NEVER, memory_order_relaxed);
+    rs_driver_unlock(driver);
+    *out = driver;
+    return 0;
+}
+
+void rs_driver_keep(struct rouse_driver *driver)
+{
+    // Relaxed: a leaf that sees it late only moves once more.
+    atomic_fetch_add_explicit(&driver->keepers, 1, memory_order_relaxed);
+}
+
+void rs_driver_unkeep(struct rouse_driver *driver)
+{
+    // Relaxed: as above.
+    atomic_fetch_sub_explicit(&driver->keepers, 1, memory_order_relaxed);
+}
+
+bool rs_driver_is_kept(const struct rouse_driver *driver)
+{
+    // Relaxed: as above.
+    return atomic_load_explicit(&driver->keepers, memory_order_relaxed) > 0;
+}
+
+static void alarm_publish(struct rouse_driver *driver)
+{
+    // Release, with the acquire in rs_driver_next_deadline(); under the lock, so never backwards.
+    atomic_store_explicit(&driver->next_alarm, rs_wheel_next(&driver->wheel), memory_order_release);
+}
+
+uint64_t rs_driver_next_deadline(const struct rouse_driver *driver)
+{
+    // Acquire, with the release in alarm_publish().
+    return atomic_load_explicit(&driver->next_alarm, memory_order_acquire);
+}
+
+bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entry *entry,
+                            uint64_t deadline_ns)
+{
+    rs_wheel_insert(&driver->wheel, entry, deadline_ns);
+    if (deadline_ns >= rs_driver_next_deadline(driver)) return false;
+    // Seq_cst, with the loads in rs_driver_sleep(): either the sleeper sees this deadline before it
+    // decides how long to sleep, or we see below that it sleeps.
+    atomic_store_explicit(&driver->next_alarm, deadline_ns, memory_order_seq_cst);
+    return atomic_load_explicit(&driver->state, memory_order_seq_cst) == RS_DRIVER_SLEEPING &&
+           deadline_ns < atomic_load_explicit(&driver->sleep_until, memory_order_seq_cst);
+}
+
+// Fires what is due, a batch at a time.
+static int fire_timers(struct rouse_driver *driver)
+{
+    struct rs_batch batch;
+    int woken = 0;
+    bool more = true;
+
+    batch.count = 0;
+    while (more) {
+        uint64_t now = rouse_now_ns();
+
+        if (now < rs_driver_next_deadline(driver)) break;
+        rs_driver_lock(driver);
+        while (!rs_batch_is_full(&batch)) {
+            struct rouse_timer_entry *entry = rs_wheel_pop(&driver->wheel, now);
+
+            more = entry != NULL;
+            if (!more) break;
+            rs_timer_expired(driver, entry, now, &batch);
+        }
+        alarm_publish(driver);
+        rs_driver_unlock(driver);
+        woken += rs_batch_wake(&batch);
+    }
+    return woken;
+}
+
+static int dispatch(struct rouse_driver *driver, const struct rs_event *events, int count)
+{
+    struct rs_batch batch;
+    int woken = 0;
+
+    batch.count = 0;
+    for (int i = 0; i < count;) {
+        rs_driver_lock(driver);
+        // Two directions may wake one waiter each.
+        for (; i < count && batch.count + 2 <= RS_BATCH_SIZE; i++) {
+            struct rs_watch *watch = rs_watch_find(&driver->table, events[i].key);
+
+            if (watch == NULL) continue;
+            if (!driver->backend->ops->edge) {
+                watch->interest &= ~(events[i].ready & (ROUSE_READABLE | ROUSE_WRITABLE));
+            }
+            rs_source_event(watch->source, driver, events[i].ready, &batch);
+        }
+        rs_driver_unlock(driver);
+        woken += rs_batch_wake(&batch);
+    }
+    return woken;
+}
+
+static int ask(struct rouse_driver *driver, uint64_t timeout_ns)
+{
+    struct rs_event events[EVENTS_MAX];
+    int count = driver->backend->ops->wait(driver->backend, events, EVENTS_MAX, timeout_ns);
+
+    return count > 0 ? dispatch(driver, events, count) : 0;
+}
+
+int rs_driver_poll(struct rouse_driver *driver)
+{
+    int woken = fire_timers(driver);
+
+    return woken + ask(driver, 0);
+}
+
+void rs_driver_prepare_sleep(struct rouse_driver *driver)
+{
+    uint32_t expected = RS_DRIVER_AWAKE;
+
+    // Seq_cst, with the exchange in rouse_driver_notify(): see the head of this file. A failure
+    // means NOTIFIED, which the sleep consumes.
+    atomic_store_explicit(&driver->sleep_until, ROUSE_NEVER, memory_order_seq_cst);
+    (void)atomic_compare_exchange_strong_explicit(&driver->state, &expected, RS_DRIVER_SLEEPING,
+                                                  memory_order_seq_cst, memory_order_seq_cst);
+}
+
+void rs_driver_cancel_sleep(struct rouse_driver *driver)
+{
+    // Acquire, with the exchange in rouse_driver_notify(): what came before the notify is seen. The
+    // back end may still have been notified: its next wait then returns early, once.
+    atomic_exchange_explicit(&driver->state, RS_DRIVER_AWAKE, memory_order_acquire);
+}
+
+// How long to sleep: until the nearest of three deadlines.
+static uint64_t sleep_timeout(struct rouse_driver *driver, uint64_t deadline_ns)
+{
+    // Seq_cst, with the store in rs_driver_timer_insert(): we are SLEEPING already.
+    uint64_t alarm = atomic_load_explicit(&driver->next_alarm, memory_order_seq_cst);
+    uint64_t until = alarm < deadline_ns ? alarm : deadline_ns;
+
+    // Seq_cst: an insert that saw a later bound notifies us; one that came before was seen above.
+    atomic_store_explicit(&driver->sleep_until, until, memory_order_seq_cst);
+    alarm = atomic_load_explicit(&driver->next_alarm, memory_order_seq_cst);
+    if (alarm < until) until = alarm;
+    if (until == ROUSE_NEVER) return ROUSE_NEVER;
+
+    uint64_t now = rouse_now_ns();
+
+    if (until <= now) return 0;
+    return rs_clock_is_virtual() ? ROUSE_NEVER : until - now;  // who moves the clock notifies
+}
+
+int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns)
+{
+    // Seq_cst: a notify since rs_driver_prepare_sleep() ends the sleep before it begins.
+    bool sleeping = atomic_load_explicit(&driver->state, memory_order_seq_cst) ==
+                    RS_DRIVER_SLEEPING;
+    int woken = ask(driver, sleeping ? sleep_timeout(driver, deadline_ns) : 0);
+
+    rs_driver_cancel_sleep(driver);
+    return woken + fire_timers(driver);
+}
+
+int rouse_driver_turn(struct rouse_driver *driver, uint64_t deadline_ns)
+{
+    int woken = rs_driver_poll(driver);
+
+    if (woken > 0 || deadline_ns == 0) return woken;
+    rs_driver_prepare_sleep(driver);
+    if (rs_clock_is_virtual()) {
+        uint64_t next = rs_driver_next_deadline(driver);
+        uint64_t until = next < deadline_ns ? next : deadline_ns;
+
+        if (until != ROUSE_NEVER) rs_clock_jump_to(until);
+    }
+    return rs_driver_sleep(driver, deadline_ns);
+}
+
+void rouse_driver_notify(struct rouse_driver *driver)
+{
+    // Seq_cst, with rs_driver_prepare_sleep(): see the head of this file.
+    if (atomic_exchange_explicit(&driver->state, RS_DRIVER_NOTIFIED, memory_order_seq_cst) ==
+        RS_DRIVER_SLEEPING) {
+        driver->backend->ops->notify(driver->backend);
+    }
+}
+
+const char *rouse_driver_reactor(const struct rouse_driver *driver)
+{
+    return driver->backend->ops->name;
+}
+
+int rs_driver_fd(struct rouse_driver *driver)
+{
+    return driver->backend->ops->fd(driver->backend);
+}
+
+void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left)
+{
+    if (work_is_left) driver->backend->ops->notify(driver->backend);
+    (void)driver->backend->ops->set_alarm(driver->backend, rs_driver_next_deadline(driver));
+}
+
+// Unlinks every timer and wakes its future, which then moves elsewhere.
+static void drain_timers(struct rouse_driver *driver)
+{
+    struct rs_batch batch;
+    struct rouse_timer_entry *entry;
+
+    batch.count = 0;
+    do {
+        rs_driver_lock(driver);
+        driver->live = false;
+        while ((entry = rs_wheel_take_any(&driver->wheel)) != NULL) {
+            rs_timer_orphaned(entry, &batch);
+            if (rs_batch_is_full(&batch)) break;
+        }
+        rs_driver_unlock(driver);
+        (void)rs_batch_wake(&batch);
+    } while (entry != NULL);
+}
+
+static void drain_watches(struct rouse_driver *driver)
+{
+    uint32_t count = driver->table.chunk_count * RS_WATCH_CHUNK;
+    struct rs_batch batch;
+
+    batch.count = 0;
+    for (uint32_t i = 0; i < count;) {
+        rs_driver_lock(driver);
+        for (; i < count; i++) {
+            struct rs_watch *watch = rs_watch_at(&driver->table, i);
+
+            if (watch->source == NULL) continue;
+            if (!rs_source_orphaned(watch->source, driver, &batch)) break;
+            rs_watch_give_back(&driver->table, i);
+        }
+        rs_driver_unlock(driver);
+        (void)rs_batch_wake(&batch);
+    }
+}
+
+void rouse_driver_free(struct rouse_driver *driver)
+{
+    if (driver == NULL) return;
+    drain_timers(driver);
+    drain_watches(driver);
+    rs_driver_lock(driver);
+    driver->backend->ops->close(driver->backend);
+    driver->backend = NULL;
+    rs_watch_table_deinit(&driver->table, driver->allocator);
+    rs_driver_unlock(driver);
+    record_give_back(driver);
+}
+
+void rs_driver_discard(struct rouse_driver *driver)
+{
+    driver->backend->ops->close(driver->backend);
+    rs_watch_table_deinit(&driver->table, driver->allocator);
+}

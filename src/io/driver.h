@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+//
+// The inside of a driver: one lock over a timer wheel and a table of watched descriptors, a back
+// end, and the word that says whether somebody sleeps in it.
+//
+// 1. The wheel, the table, and every timer and direction that is at home here change only under
+//    `lock`. No waker is woken, cloned or dropped under it.
+// 2. Records of drivers are never given back to the system, only reused. So whoever reads the home
+//    of a timer or direction without a lock may lock that record, and then looks whether it is
+//    still the home.
+// 3. Two drivers are never locked at once.
+
+#ifndef RS_IO_DRIVER_H
+#define RS_IO_DRIVER_H
+
+#include <rouse/clock.h>
+#include <rouse/driver.h>
+#include <rouse/future.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/lock.h"
+#include "io/backend.h"
+#include "io/batch.h"
+#include "io/watch.h"
+#include "io/wheel.h"
+
+// Whether somebody sleeps in the driver. Whoever changes SLEEPING to NOTIFIED owes the back end's
+// notify.
+enum { RS_DRIVER_AWAKE = 0, RS_DRIVER_SLEEPING = 1, RS_DRIVER_NOTIFIED = 2 };
+
+struct rouse_driver {
+    struct rs_lock lock;
+    bool live;                     // under lock; false once freed: nothing may be added
+    _Atomic uint32_t state;        // RS_DRIVER_AWAKE and so on
+    _Atomic uint32_t keepers;      // loops that promise to turn it
+    _Atomic uint64_t sleep_until;  // while SLEEPING: when it looks by itself
+    _Atomic uint64_t next_alarm;   // a bound on the wheel's next deadline, read without the lock
+    struct rs_wheel wheel;
+    struct rs_watch_table table;
+    struct rs_backend *backend;
+    const struct rouse_allocator *allocator;
+    struct rouse_driver *next_free;  // among the records that wait for reuse
+};
+
+static inline void rs_driver_lock(struct rouse_driver *driver)
+{
+    rs_lock(&driver->lock);
+}
+
+static inline void rs_driver_unlock(struct rouse_driver *driver)
+{
+    rs_unlock(&driver->lock);
+}
+
+// Says that a loop turns the driver from now on, or no longer does: leaves stay where they are
+// turned.
+void rs_driver_keep(struct rouse_driver *driver);
+void rs_driver_unkeep(struct rouse_driver *driver);
+bool rs_driver_is_kept(const struct rouse_driver *driver);
+
+// In the child of a fork: closes the descriptors and frees the memory, and leaves alone what the
+// parent goes on using: the kernel's set of watched descriptors is shared. The record is not
+// reused.
+void rs_driver_discard(struct rouse_driver *driver);
+
+// Wakes what is due and ready, without sleeping. Any thread: also on behalf of an owner that is
+// busy. Returns the number of wakes.
+int rs_driver_poll(struct rouse_driver *driver);
+
+// Announces that the caller is about to sleep in rs_driver_sleep(). From here on a notify ends the
+// sleep, so the caller looks for work after this call and before sleeping.
+void rs_driver_prepare_sleep(struct rouse_driver *driver);
+void rs_driver_cancel_sleep(struct rouse_driver *driver);
+
+// Sleeps until an event, a notify, the wheel's next deadline or `deadline_ns`; then wakes what is
+// due and ready. Returns the number of wakes.
+int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns);
+
+// The next deadline in the wheel, or an earlier bound; ROUSE_NEVER if there is none.
+uint64_t rs_driver_next_deadline(const struct rouse_driver *driver);
+
+// For a foreign loop: see rouse_executor_fd().
+int rs_driver_fd(struct rouse_driver *driver);
+void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left);
+
+// Files `entry`, with the lock held. Returns true if the driver sleeps past the deadline and has
+// to be notified, without the lock.
+bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entry *entry,
+                            uint64_t deadline_ns);
+
+// What a wheel's expired entry belongs to. Called with the lock held.
+void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *entry, uint64_t now_ns,
+                      struct rs_batch *batch);
+// The driver goes away: the entry is in no wheel any more. Called with the lock held.
+void rs_timer_orphaned(struct rouse_timer_entry *entry, struct rs_batch *batch);
+
+// What a watch's event means to its source. Called with the lock held; takes up to two wakers.
+void rs_source_event(struct rs_source *source, struct rouse_driver *driver, uint32_t ready,
+                     struct rs_batch *batch);
+// The driver goes away. Called with the lock held. True when all waiters have been taken.
+bool rs_source_orphaned(struct rs_source *source, struct rouse_driver *driver,
+                        struct rs_batch *batch);
+
+#endif

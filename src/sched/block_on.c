@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+//
+// Waiting from sequential code, wherever it runs: a fiber is suspended, a plain thread parked.
+
+#include <errno.h>
+#include <rouse/assert.h>
+#include <rouse/await.h>
+#include <rouse/ready.h>
+#include <rouse/runtime.h>
+#include <sched.h>
+
+#include "base/tls.h"
+#include "fiber/fiber.h"
+#include "sched/parker.h"
+#include "sched/runtime.h"
+
+static void poll_parked(struct rouse_future *future, struct rouse_context *cx,
+                        struct rs_parker *parker)
+{
+    for (;;) {
+        rs_tls.poll_depth++;
+        rouse_poll poll = rouse_future_poll(future, cx);
+        rs_tls.poll_depth--;
+        if (poll == ROUSE_READY) return;
+        rs_parker_wait(parker);
+    }
+}
+
+int rouse_block_on(struct rouse_runtime *runtime, struct rouse_future *future)
+{
+    rouse_assert(rs_tls.poll_depth == 0,
+                 "a poll or waker callback cannot wait; return ROUSE_PENDING instead");
+    rouse_assert(rs_tls.worker == NULL,
+                 "a fiber cannot block its worker; use rouse_await(), or rouse_blocking()");
+    if (runtime == NULL) runtime = rouse_runtime_default();
+    struct rs_parker *parker = runtime != NULL ? rs_parker_new() : NULL;
+
+    if (parker == NULL) {
+        rouse_future_drop(future);
+        return -ENOMEM;
+    }
+    struct rouse_waker waker = rs_parker_waker(parker);
+    struct rs_blocking_pool *outer = rs_tls.pool;
+    struct rouse_context cx;
+
+    rouse_context_init(&cx, &waker, rs_runtime_any_driver(runtime));
+    rs_tls.pool = rs_runtime_pool(runtime);
+    poll_parked(future, &cx, parker);
+    rs_tls.pool = outer;
+    rs_parker_unref(parker);
+    return 0;
+}
+
+int rouse_await(struct rouse_future *future)
+{
+    rouse_assert(rs_tls.poll_depth == 0,
+                 "a poll or waker callback cannot wait; return ROUSE_PENDING instead");
+    if (rs_tls.fiber != NULL) return rs_fiber_await(rs_tls.fiber, future);
+    return rouse_block_on(NULL, future);
+}
+
+int rouse_yield(void)
+{
+    struct rouse_yield yield;
+
+    if (rs_tls.fiber == NULL && rs_tls.worker == NULL && rs_tls.poll_depth == 0) {
+        (void)sched_yield();
+        return 0;
+    }
+    rouse_yield_init(&yield);
+    return rouse_await(&yield.base);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// Processors: the affinity mask, limited by the quota of the cgroup (v2, or v1's cpu controller).
+
+#include "sched/cpus.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+static unsigned affinity_count(void)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    if (rs_sys.sched_getaffinity(sizeof set, &set) < 0) return 1;
+    return (unsigned)CPU_COUNT(&set);
+}
+
+// Reads a small file; an empty string if it is not there.
+static void read_file(const char *path, char *buf, size_t size)
+{
+    int fd = rs_sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    ssize_t n = 0;
+
+    if (fd >= 0) {
+        n = rs_sys.read(fd, buf, size - 1);
+        (void)rs_sys.close(fd);
+    }
+    buf[n > 0 ? n : 0] = '\0';
+}
+
+static unsigned quota_count(long quota, long period)
+{
+    if (quota <= 0 || period <= 0) return UINT32_MAX;
+    return (unsigned)((quota + period - 1) / period);
+}
+
+// The path of our cgroup below the mount, from a line "0::/path".
+static void cgroup_path(char *out, size_t size)
+{
+    char text[512];
+
+    read_file("/proc/self/cgroup", text, sizeof text);
+    const char *line = strstr(text, "0::/");
+
+    out[0] = '\0';
+    if (line != NULL) (void)snprintf(out, size, "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+}
+
+static unsigned cgroup_count(void)
+{
+    char text[128];
+    char group[256];
+    char path[320];
+    long quota;
+    long period;
+
+    cgroup_path(group, sizeof group);
+    (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+    read_file(path, text, sizeof text);
+    if (text[0] == '\0') read_file("/sys/fs/cgroup/cpu.max", text, sizeof text);
+    if (sscanf(text, "%ld %ld", &quota, &period) == 2) return quota_count(quota, period);
+    if (text[0] != '\0') return UINT32_MAX;  // "max": no quota
+
+    read_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text);
+    quota = strtol(text, NULL, 10);
+    read_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text, sizeof text);
+    return quota_count(quota, strtol(text, NULL, 10));
+}
+
+unsigned rs_cpus_usable(void)
+{
+    unsigned affinity = affinity_count();
+    unsigned quota = cgroup_count();
+    unsigned count = affinity < quota ? affinity : quota;
+
+    return count > 0 ? count : 1;
+}

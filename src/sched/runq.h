@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//
+// A worker's run queue: a bounded ring. Its owner pushes at the back and pops at the front, any
+// worker steals from the front. No call waits, and none allocates.
+
+#ifndef RS_SCHED_RUNQ_H
+#define RS_SCHED_RUNQ_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cpu.h"
+#include "base/link.h"
+
+// A model test explores it at 2.
+#ifndef RS_RUNQ_CAPACITY
+#define RS_RUNQ_CAPACITY 256
+#endif
+
+// 1. `head` and `tail` only grow, one by one or by whole batches. They are 64 bits wide so that
+//    they never come round: a thief that was preempted for long cannot mistake an old `head` for
+//    the present one.
+// 2. head <= tail <= head + CAPACITY. The tasks are those of the slots head .. tail - 1, modulo
+//    CAPACITY, oldest first. Two loads are not one moment, so a reader may see it violated; it
+//    then holds a `head` that is no longer the present one, or a `tail` that is not.
+// 3. Only the owner writes `tail` and the slots. Anyone may advance `head`, and only by CAS; who
+//    advances it owns the tasks it passed.
+// 4. The owner writes a slot only outside [head, tail). So a taker copies first and then moves
+//    `head`: if its CAS succeeds the copies are good; if not, it throws them away.
+//
+//     may run at once        push  pop  take_half  steal from it  steal into it  length, empty
+//     push, pop, take_half,
+//     steal into it           no    no     no           yes            no             yes
+//     steal from it           yes   yes    yes          yes            yes            yes
+struct rs_runq {
+    _Alignas(RS_CACHE_LINE) _Atomic uint64_t head;
+    _Alignas(RS_CACHE_LINE) _Atomic uint64_t tail;
+    _Atomic(struct rs_task_link *) slots[RS_RUNQ_CAPACITY];
+};
+_Static_assert(RS_RUNQ_CAPACITY >= 2, "a steal takes a half and leaves a half");
+_Static_assert((RS_RUNQ_CAPACITY & (RS_RUNQ_CAPACITY - 1)) == 0, "an index is masked, not divided");
+
+void rs_runq_init(struct rs_runq *q);
+
+// Owner only. False when full; the caller then moves half to the injection queue.
+bool rs_runq_push(struct rs_runq *q, struct rs_task_link *task);
+
+// Owner only. The oldest task, or NULL.
+struct rs_task_link *rs_runq_pop(struct rs_runq *q);
+
+// Owner only. Takes the older half out, rounded up, at most `max` tasks, oldest first. Returns how
+// many: 0 only if the queue was empty.
+uint32_t rs_runq_take_half(struct rs_runq *q, struct rs_task_link **out, uint32_t max);
+
+// For the owner of `to`, which is another queue than `from`. Takes half of the tasks, rounded up:
+// returns the oldest, to run now, and moves the others into `to` as far as they fit. NULL if there
+// was nothing to see.
+struct rs_task_link *rs_runq_steal(struct rs_runq *from, struct rs_runq *to);
+
+// How many tasks there are, or were a moment ago. Any thread.
+uint32_t rs_runq_length(const struct rs_runq *q);
+
+// For the second look of a worker that has entered the idle set. False unless every task whose
+// submitter did not see that worker in the set has been taken by somebody. Any thread.
+bool rs_runq_seems_empty(const struct rs_runq *q);
+
+#endif

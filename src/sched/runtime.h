@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// The inside of a runtime: a scheduler with threads.
+
+#ifndef RS_SCHED_RUNTIME_H
+#define RS_SCHED_RUNTIME_H
+
+#include <rouse/runtime.h>
+
+#include "sched/sched.h"
+
+struct rouse_runtime {
+    struct rs_sched sched;
+    pid_t pid;  // of the process that made it: its threads are there only
+    _Atomic uint32_t next_driver;
+    bool handle_faults;
+};
+
+// The driver of some worker, for a plain thread's waits; each call may give another.
+struct rouse_driver *rs_runtime_any_driver(struct rouse_runtime *runtime);
+
+struct rs_blocking_pool *rs_runtime_pool(struct rouse_runtime *runtime);
+
+#endif

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+//
+// What the workers of a scheduler share: spawning and scheduling from any thread, placement, the
+// counts, and the phases of the end.
+
+#include "sched/sched.h"
+
+#include <errno.h>
+#include <rouse/assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/chaos.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/sys.h"
+#include "base/tls.h"
+#include "task/task.h"
+
+static struct rs_lock registry_lock;
+static struct rs_sched *registry;  // under registry_lock
+
+static struct rs_sched *sched_of(struct rouse_scheduler *base)
+{
+    return ROUSE_CONTAINER_OF(base, struct rs_sched, base);
+}
+
+static struct rs_worker *own_worker(const struct rs_sched *sched)
+{
+    struct rs_worker *worker = rs_tls.worker;
+
+    return worker != NULL && worker->sched == sched ? worker : NULL;
+}
+
+// ---- Scheduling ----
+
+void rs_sched_pin(struct rs_sched *sched)
+{
+    // Seq_cst, with rs_sched_deinit(): the scheduler is alive now, for the caller holds a task that
+    // has not ended or a spawner; and stays until rs_sched_unpin().
+    atomic_fetch_add_explicit(&sched->pins, 1, memory_order_seq_cst);
+}
+
+void rs_sched_unpin(struct rs_sched *sched)
+{
+    // Release, with the acquire in rs_sched_deinit(): nothing of it is touched after.
+    atomic_fetch_sub_explicit(&sched->pins, 1, memory_order_release);
+}
+
+void rs_sched_submitted(struct rs_sched *sched)
+{
+    int index = rs_idle_pick(&sched->idle);
+
+    if (index >= 0) rouse_driver_notify(sched->workers[index].driver);
+}
+
+// Gives a task to a worker that is not the caller's.
+static void deliver(struct rs_sched *sched, struct rs_worker *to, struct rouse_task *task)
+{
+    (void)rs_inbox_push(&to->inbox, &task->link);
+    if (rs_idle_take(&sched->idle, to->index)) rouse_driver_notify(to->driver);
+}
+
+static void schedule_foreign(struct rs_sched *sched, struct rouse_task *task)
+{
+    rs_sched_pin(sched);
+    if ((task->flags & RS_TASK_PINNED) != 0) {
+        deliver(sched, &sched->workers[task->worker], task);
+    } else {
+        rs_inject_push(&sched->inject, &task->link);
+        rs_sched_submitted(sched);
+    }
+    rs_sched_unpin(sched);
+}
+
+static void sched_schedule(struct rouse_scheduler *base, struct rouse_task *task)
+{
+    struct rs_sched *sched = sched_of(base);
+    struct rs_worker *worker = own_worker(sched);
+
+    if (worker == NULL) {
+        schedule_foreign(sched, task);
+    } else if ((task->flags & RS_TASK_PINNED) != 0 && task->worker != worker->index) {
+        deliver(sched, &sched->workers[task->worker], task);
+    } else {
+        rs_worker_schedule(worker, task, false);
+    }
+}
+
+// ---- Spawning ----
+
+// A new fiber goes to the less loaded of two workers; but to another one only if that is worth a
+// wake from core to core.
+enum { PLACEMENT_SLACK = 4, PLACEMENT_FRACTION = 16 };
+
+static struct rs_worker *place(struct rs_sched *sched, struct rs_worker *worker)
+{
+    if (sched->worker_count == 1) return worker;
+    unsigned step = 1 + rs_random_below(sched->worker_count - 1);
+    struct rs_worker *other = &sched->workers[(worker->index + step) % sched->worker_count];
+    uint32_t load = rs_worker_load(other);
+
+    return rs_worker_load(worker) > load + PLACEMENT_SLACK + load / PLACEMENT_FRACTION
+               ? other
+               : worker;
+}
+
+static void count_spawn(struct rs_sched *sched, struct rs_worker *worker)
+{
+    if (worker == NULL) {
+        // Release, with the acquire in rs_sched_live().
+        atomic_fetch_add_explicit(&sched->foreign_spawned, 1, memory_order_release);
+        return;
+    }
+    // Relaxed load: this worker is the only writer. Release, with the acquire in rs_sched_live().
+    atomic_store_explicit(&worker->spawned,
+                          atomic_load_explicit(&worker->spawned, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+// `pinned_to`: the worker's index + 1; 0: to the caller's, or any.
+static void start(struct rs_sched *sched, struct rs_worker *worker, struct rouse_task *task,
+                  bool pinned, unsigned pinned_to)
+{
+    struct rs_worker *target = worker;
+
+    if (pinned) {
+        if (worker == NULL) target = &sched->workers[rs_random_below(sched->worker_count)];
+        if (pinned_to != 0) target = &sched->workers[pinned_to - 1];
+        task->flags |= RS_TASK_PINNED;
+        task->worker = (uint16_t)target->index;
+    } else if (worker != NULL && (task->flags & RS_TASK_FIBER) != 0) {
+        target = place(sched, worker);
+    }
+    if (worker == NULL) {
+        schedule_foreign(sched, task);
+    } else if (target != worker) {
+        deliver(sched, target, task);
+    } else if (pinned) {
+        rs_worker_schedule(worker, task, true);
+    } else {
+        rs_worker_push(worker, task);
+    }
+}
+
+// 0 if one more task may be made, and then counted against the limit.
+static int admit(struct rs_sched *sched, const struct rs_worker *worker)
+{
+    // Seq_cst, with rs_sched_close(): it waits for the pins of those who came before its store.
+    if (worker == NULL &&
+        atomic_load_explicit(&sched->phase, memory_order_seq_cst) != RS_PHASE_OPEN) {
+        return -ECANCELED;
+    }
+    if (sched->task_limit == 0) return 0;
+    // Relaxed, both: a limit, not an order.
+    if (atomic_fetch_add_explicit(&sched->live, 1, memory_order_relaxed) <
+        (int64_t)sched->task_limit) {
+        return 0;
+    }
+    atomic_fetch_sub_explicit(&sched->live, 1, memory_order_relaxed);
+    return -EAGAIN;
+}
+
+static int spawn_admitted(struct rs_sched *sched, struct rs_worker *worker,
+                          struct rouse_join_handle *handle, const struct rouse_future_spec *spec,
+                          const struct rouse_task_attrs *attrs, uint8_t flags)
+{
+    struct rouse_task *task;
+    int err = worker != NULL
+                  ? rs_task_new(&task, worker->heap, NULL, &sched->base, handle, spec, attrs)
+                  : rs_task_new(&task, sched->foreign_heap, &sched->foreign_lock, &sched->base,
+                                handle, spec, attrs);
+
+    if (err < 0) {
+        // Relaxed: a limit, not an order.
+        if (sched->task_limit != 0) {
+            atomic_fetch_sub_explicit(&sched->live, 1, memory_order_relaxed);
+        }
+        return err;
+    }
+    task->flags |= flags;
+    count_spawn(sched, worker);
+    // A task that is spawned by a task during the shutdown has been asked to end already.
+    if (rs_sched_is_closing(sched)) (void)rs_state_abort(&task->state);
+    unsigned pinned_to = attrs != NULL ? attrs->worker : 0;
+
+    start(sched, worker, task, pinned_to != 0 || (attrs != NULL && attrs->pinned), pinned_to);
+    return 0;
+}
+
+static int spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
+                 const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs,
+                 uint8_t flags)
+{
+    struct rs_worker *worker = own_worker(sched);
+
+    if (attrs != NULL && attrs->worker > sched->worker_count) return -EINVAL;
+    if (worker == NULL) rs_sched_pin(sched);
+    int err = admit(sched, worker);
+    if (err == 0) err = spawn_admitted(sched, worker, handle, spec, attrs, flags);
+    if (worker == NULL) rs_sched_unpin(sched);
+    return err;
+}
+
+int rs_sched_spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
+                   const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs)
+{
+    return spawn(sched, handle, spec, attrs, 0);
+}
+
+int rs_sched_spawn_fiber(struct rs_sched *sched, struct rouse_join_handle *handle,
+                         rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs)
+{
+    struct rs_fiber_start fiber = {.fn = fn,
+                                   .arg = arg,
+                                   .stack_size = attrs != NULL ? attrs->stack_size : 0};
+    struct rouse_future_spec spec = {
+        .size = sizeof(struct rs_fiber), .init = rs_fiber_init, .arg = &fiber};
+
+    if (fiber.stack_size > RS_STACK_SIZE_MAX) return -EINVAL;
+    return spawn(sched, handle, &spec, attrs, RS_TASK_FIBER);
+}
+
+// ---- Counting, and the end ----
+
+uint64_t rs_sched_live(const struct rs_sched *sched)
+{
+    uint64_t ended = 0;
+    uint64_t spawned = 0;
+
+    // Acquire, all, with the releases in count_spawn() and the worker's. First what has ended, then
+    // what was spawned: a spawn is counted before its task can end, so if the sums are equal, none
+    // was alive in between.
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        ended += atomic_load_explicit(&sched->workers[i].ended, memory_order_acquire);
+    }
+    spawned += atomic_load_explicit(&sched->foreign_spawned, memory_order_acquire);
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        spawned += atomic_load_explicit(&sched->workers[i].spawned, memory_order_acquire);
+    }
+    return spawned - ended;
+}
+
+bool rs_sched_is_closing(const struct rs_sched *sched)
+{
+    // Acquire, with the release half of rs_sched_close().
+    return atomic_load_explicit(&sched->phase, memory_order_acquire) != RS_PHASE_OPEN;
+}
+
+bool rs_sched_is_stopped(const struct rs_sched *sched)
+{
+    // Acquire, with the release in rs_sched_stop_if_done(): every task has ended.
+    return atomic_load_explicit(&sched->phase, memory_order_acquire) == RS_PHASE_STOPPED;
+}
+
+void rs_sched_notify_all(struct rs_sched *sched)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        rouse_driver_notify(sched->workers[i].driver);
+    }
+}
+
+void rs_sched_stop_if_done(struct rs_sched *sched)
+{
+    uint32_t expected = RS_PHASE_CLOSING;
+
+    // Waits for the pins, which are held for moments, and does not return: a wake or abort from
+    // outside may still hold one while the last task ends, and nobody would come back to this.
+    //
+    // An addition of nothing, for its place in the order of changes. Acquire, with the release in
+    // rs_sched_unpin(): a foreign spawn that was admitted is counted by now. Both, with the same
+    // call by another worker: of two whose last tasks end at once, the later one sees the counts
+    // of the earlier one.
+    while (atomic_fetch_add_explicit(&sched->pins, 0, memory_order_acq_rel) != 0) {
+        rs_cpu_relax();
+    }
+    if (rs_sched_live(sched) != 0) return;
+    // Release: whoever sees it stopped sees that all has ended. Relaxed on failure.
+    if (!atomic_compare_exchange_strong_explicit(&sched->phase, &expected, RS_PHASE_STOPPED,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        return;
+    }
+    rs_sched_notify_all(sched);
+    (void)rs_sys.futex_wake((uint32_t *)&sched->phase, INT32_MAX);
+}
+
+static void abort_block(struct rs_block *block, void *arg)
+{
+    struct rouse_task *task = rs_task_of_block(block);
+
+    (void)arg;
+    if (rs_state_abort(&task->state)) task->scheduler->schedule(task->scheduler, task);
+}
+
+static void wait_for_pins(struct rs_sched *sched)
+{
+    // Seq_cst, with rs_sched_pin(): who pins after our store of the phase sees that.
+    while (atomic_load_explicit(&sched->pins, memory_order_seq_cst) != 0) rs_cpu_relax();
+}
+
+void rs_sched_close(struct rs_sched *sched)
+{
+    uint32_t expected = RS_PHASE_OPEN;
+
+    // Seq_cst, with admit(): a spawn either sees this, or is waited for below.
+    if (!atomic_compare_exchange_strong_explicit(&sched->phase, &expected, RS_PHASE_CLOSING,
+                                                 memory_order_seq_cst, memory_order_relaxed)) {
+        return;
+    }
+    wait_for_pins(sched);
+    // The workers ask the tasks in their own memory; these were spawned by other threads.
+    rs_lock(&sched->foreign_lock);
+    rs_heap_visit(sched->foreign_heap, abort_block, NULL);
+    rs_unlock(&sched->foreign_lock);
+    rs_sched_notify_all(sched);
+}
+
+// ---- Made and freed ----
+
+static const char *current_task_name(void)
+{
+    const struct rouse_context *cx = rs_tls.context;
+
+    return cx != NULL && cx->task != NULL ? rouse_task_name(cx->task) : NULL;
+}
+
+static void registry_add(struct rs_sched *sched)
+{
+    rs_lock(&registry_lock);
+    sched->next = registry;
+    if (registry != NULL) registry->prev = sched;
+    registry = sched;
+    rs_unlock(&registry_lock);
+}
+
+static void registry_unlink(struct rs_sched *sched)
+{
+    if (sched->next != NULL) sched->next->prev = sched->prev;
+    *(sched->prev != NULL ? &sched->prev->next : &registry) = sched->next;
+}
+
+static void registry_remove(struct rs_sched *sched)
+{
+    rs_lock(&registry_lock);
+    registry_unlink(sched);
+    rs_unlock(&registry_lock);
+}
+
+void rs_sched_visit(void (*visit)(struct rs_sched *sched, void *arg), void *arg)
+{
+    rs_lock(&registry_lock);
+    for (struct rs_sched *sched = registry; sched != NULL; sched = sched->next) visit(sched, arg);
+    rs_unlock(&registry_lock);
+}
+
+struct task_visit {
+    void (*visit)(struct rouse_task *task, void *arg);
+    void *arg;
+};
+
+static void visit_block(struct rs_block *block, void *arg)
+{
+    const struct task_visit *v = arg;
+    struct rouse_task *task = rs_task_of_block(block);
+
+    if (!rs_state_is_complete(&task->state)) v->visit(task, v->arg);
+}
+
+void rs_sched_visit_tasks(struct rs_sched *sched, void (*visit)(struct rouse_task *task, void *arg),
+                          void *arg)
+{
+    struct task_visit v = {.visit = visit, .arg = arg};
+
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        rs_heap_visit(sched->workers[i].heap, visit_block, &v);
+    }
+    rs_lock(&sched->foreign_lock);
+    rs_heap_visit(sched->foreign_heap, visit_block, &v);
+    rs_unlock(&sched->foreign_lock);
+}
+
+static size_t workers_size(unsigned count)
+{
+    return (count * sizeof(struct rs_worker) + 4095) & ~(size_t)4095;
+}
+
+static void workers_deinit(struct rs_sched *sched, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) rs_worker_deinit(&sched->workers[i]);
+    rs_pages_free(sched->allocator, sched->workers, workers_size(sched->worker_count));
+}
+
+static int workers_init(struct rs_sched *sched, const struct rs_sched_options *options)
+{
+    struct rs_worker_options worker = {.allocator = options->allocator,
+                                       .reactor = options->reactor,
+                                       .stack_size = options->stack_size};
+
+    sched->workers = rs_pages_alloc(options->allocator, workers_size(options->workers), 4096);
+    if (sched->workers == NULL) return -ENOMEM;
+    sched->worker_count = options->workers;
+    for (unsigned i = 0; i < options->workers; i++) {
+        int err = rs_worker_init(&sched->workers[i], sched, i, &worker);
+
+        if (err == 0) continue;
+        workers_deinit(sched, i);
+        return err;
+    }
+    return 0;
+}
+
+int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options)
+{
+    rs_chaos_init();
+    rs_log_task_name = current_task_name;
+    sched->base.schedule = sched_schedule;
+    sched->allocator = options->allocator;
+    sched->kind = options->kind;
+    sched->task_limit = options->task_limit;
+    // Relaxed: not shared yet.
+    atomic_store_explicit(&sched->sentinel, -1, memory_order_relaxed);
+    rs_inject_init(&sched->inject);
+    rs_idle_init(&sched->idle);
+    sched->foreign_heap = rs_heap_new(options->allocator);
+    if (sched->foreign_heap == NULL) return -ENOMEM;
+    int err = workers_init(sched, options);
+
+    if (err < 0) {
+        rs_heap_close(sched->foreign_heap);
+        return err;
+    }
+    rs_blocking_pool_init(&sched->pool, options->allocator, options->blocking_threads,
+                          options->blocking_queue);
+    registry_add(sched);
+    return 0;
+}
+
+void rs_sched_deinit(struct rs_sched *sched)
+{
+    registry_remove(sched);
+    wait_for_pins(sched);
+    rs_blocking_pool_deinit(&sched->pool);
+    workers_deinit(sched, sched->worker_count);
+    rs_heap_close(sched->foreign_heap);
+}
+
+void rs_sched_discard(struct rs_sched *sched)
+{
+    registry_unlink(sched);
+    rs_blocking_pool_deinit(&sched->pool);
+    for (unsigned i = 0; i < sched->worker_count; i++) rs_worker_discard(&sched->workers[i]);
+    rs_pages_free(sched->allocator, sched->workers, workers_size(sched->worker_count));
+    rs_heap_discard(sched->foreign_heap);
+}

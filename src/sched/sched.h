@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+//
+// The scheduler: workers, the queues between them, and the counts that say when all is done. A
+// runtime is a scheduler whose workers are threads; an executor is one whose only worker is the
+// thread that runs it.
+
+#ifndef RS_SCHED_SCHED_H
+#define RS_SCHED_SCHED_H
+
+#include <pthread.h>
+#include <rouse/runtime.h>
+#include <rouse/task.h>
+
+#include "blocking/pool.h"
+#include "fiber/fiber.h"
+#include "sched/idle.h"
+#include "sched/inject.h"
+#include "sched/worker.h"
+
+// 1. Foreign spawns and wakes touch the scheduler between rs_sched_pin() and _unpin() only, and it
+//    is not freed while pinned.
+// 2. OPEN -> CLOSING: foreign spawns fail, every task has been aborted. CLOSING -> STOPPED: no task
+//    is left, workers leave their loops. Never back.
+enum rs_phase { RS_PHASE_OPEN = 0, RS_PHASE_CLOSING = 1, RS_PHASE_STOPPED = 2 };
+
+struct rs_sched {
+    struct rouse_scheduler base;
+    const struct rouse_allocator *allocator;
+    const char *kind;  // "runtime" or "executor", for the dump
+    unsigned worker_count;
+    struct rs_worker *workers;  // an array
+    _Atomic uint32_t phase;
+    _Atomic uint32_t pause;    // dumps that want the workers to stand still
+    _Atomic int32_t sentinel;  // the idle worker that looks after busy ones, or -1
+    size_t task_limit;         // 0: none
+    _Atomic int64_t live;      // only kept when there is a limit
+    _Atomic uint64_t foreign_spawned;
+    struct rs_blocking_pool pool;
+    struct rs_inject inject;
+    struct rs_idle idle;
+    _Alignas(RS_CACHE_LINE) _Atomic uint32_t pins;  // foreign threads in schedule() or spawn
+    struct rs_lock foreign_lock;
+    struct rs_heap *foreign_heap;  // under foreign_lock
+    struct rs_sched *next;         // in the registry
+    struct rs_sched *prev;
+};
+
+// What a scheduler is made with.
+struct rs_sched_options {
+    const char *kind;
+    unsigned workers;
+    const struct rouse_allocator *allocator;
+    const char *reactor;
+    size_t task_limit;
+    size_t stack_size;
+    unsigned blocking_threads;
+    size_t blocking_queue;
+};
+
+int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options);
+
+// Frees what init made. Every task has ended and no worker runs.
+void rs_sched_deinit(struct rs_sched *sched);
+
+// In the child of a fork, where the workers' threads are not, and locks that they held are held for
+// ever: closes descriptors and unmaps memory, takes no lock, runs nothing.
+void rs_sched_discard(struct rs_sched *sched);
+
+// Spawns on `sched` from any thread.
+int rs_sched_spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
+                   const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs);
+int rs_sched_spawn_fiber(struct rs_sched *sched, struct rouse_join_handle *handle,
+                         rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs);
+
+// Keeps the scheduler from being freed while a thread that is none of its workers uses it. Whoever
+// pins knows that it is alive: by a task that has not ended, or under the lock of a spawner.
+void rs_sched_pin(struct rs_sched *sched);
+void rs_sched_unpin(struct rs_sched *sched);
+
+// The scheduler whose worker runs the caller, or that of the default runtime; NULL if that cannot
+// be made.
+struct rs_sched *rs_sched_current(void);
+
+// Makes a sleeping worker look for work, unless one is searching already. After the task is
+// visible in a queue that others can take from.
+void rs_sched_submitted(struct rs_sched *sched);
+
+// How many tasks have been spawned and not ended. Exact when it is 0; else a moment's view.
+uint64_t rs_sched_live(const struct rs_sched *sched);
+
+// OPEN -> CLOSING: asks every task to end. A second call does nothing.
+void rs_sched_close(struct rs_sched *sched);
+bool rs_sched_is_closing(const struct rs_sched *sched);
+
+// CLOSING -> STOPPED, if no task is left.
+void rs_sched_stop_if_done(struct rs_sched *sched);
+bool rs_sched_is_stopped(const struct rs_sched *sched);
+
+// Makes every worker look again.
+void rs_sched_notify_all(struct rs_sched *sched);
+
+// Calls `visit` for every scheduler of the process, under the registry's lock.
+void rs_sched_visit(void (*visit)(struct rs_sched *sched, void *arg), void *arg);
+
+// Makes the workers stand still between two polls, until rs_sched_resume(). A worker that is still
+// inside a poll after `timeout_ns` is left there. Any thread, also a worker.
+void rs_sched_pause(struct rs_sched *sched, uint64_t timeout_ns);
+void rs_sched_resume(struct rs_sched *sched);
+
+// Calls `visit` for every task that has not ended. Between pause and resume.
+void rs_sched_visit_tasks(struct rs_sched *sched, void (*visit)(struct rouse_task *task, void *arg),
+                          void *arg);
+
+#endif

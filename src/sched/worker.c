@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: MIT
+//
+// A worker's queues, and its loop.
+//
+// No wake-up is lost. A submitter pushes, then reads the idle set. We announce the sleep to the
+// driver, enter the idle set by a seq_cst read-modify-write, and look at every queue once more. One
+// of the two comes first: either the submitter sees us and notifies the driver, or we see its task.
+
+#include "sched/worker.h"
+
+#include <errno.h>
+#include <rouse/clock.h>
+
+#include "base/chaos.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/sys.h"
+#include "base/tls.h"
+#include "sched/sched.h"
+#include "task/task.h"
+
+int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned index,
+                   const struct rs_worker_options *options)
+{
+    worker->sched = sched;
+    worker->index = index;
+    rs_runq_init(&worker->runq);
+    rs_inbox_init(&worker->inbox);
+    worker->heap = rs_heap_new(options->allocator);
+    if (worker->heap == NULL) return -ENOMEM;
+
+    int err = rouse_driver_new(&worker->driver,
+                               &(struct rouse_driver_options){.size = sizeof(struct rouse_driver),
+                                                              .allocator = options->allocator,
+                                                              .reactor = options->reactor});
+    if (err < 0) goto no_driver;
+    err = rs_fiber_host_init(&worker->fibers, options->allocator, options->stack_size);
+    if (err < 0) goto no_fibers;
+    worker->context = (struct rouse_context){.driver = worker->driver};
+    return 0;
+
+no_fibers:
+    rouse_driver_free(worker->driver);
+no_driver:
+    rs_heap_close(worker->heap);
+    return err;
+}
+
+void rs_worker_deinit(struct rs_worker *worker)
+{
+    rouse_driver_free(worker->driver);
+    rs_fiber_host_deinit(&worker->fibers);
+    rs_heap_close(worker->heap);
+}
+
+void rs_worker_discard(struct rs_worker *worker)
+{
+    rs_counters_forget(&worker->counters);
+    rs_driver_discard(worker->driver);
+    rs_stack_pool_discard(&worker->fibers.stacks);
+    rs_heap_discard(worker->heap);
+}
+
+void rs_worker_enter(struct rs_worker *worker)
+{
+    rs_counters_enter(&worker->counters);
+    rs_tls.worker = worker;
+    rs_tls.heap = worker->heap;
+    rs_tls.fibers = &worker->fibers;
+    rs_tls.pool = &worker->sched->pool;
+    rs_driver_keep(worker->driver);
+}
+
+void rs_worker_leave(struct rs_worker *worker)
+{
+    rs_driver_unkeep(worker->driver);
+    rs_tls.pool = NULL;
+    rs_tls.fibers = NULL;
+    rs_tls.heap = NULL;
+    rs_tls.worker = NULL;
+    rs_counters_leave();
+}
+
+// A counter that only this worker writes.
+static void count(_Atomic uint64_t *counter)
+{
+    // Relaxed load: ours. Release, with the acquire in rs_sched_live(): who sees a task counted as
+    // ended sees the tasks that it spawned counted.
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+// ---- Putting tasks in ----
+
+static void pinned_push(struct rs_pinned *q, struct rs_task_link *link)
+{
+    link->next = NULL;
+    *(q->first != NULL ? &q->last->next : &q->first) = link;
+    q->last = link;
+    // Relaxed, here and below: ours; others take it as a hint.
+    atomic_store_explicit(&q->length, atomic_load_explicit(&q->length, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+static struct rs_task_link *pinned_pop(struct rs_pinned *q)
+{
+    struct rs_task_link *link = q->first;
+
+    if (link == NULL) return NULL;
+    q->first = link->next;
+    atomic_store_explicit(&q->length, atomic_load_explicit(&q->length, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
+    return link;
+}
+
+// The ring is full: its older half goes where all workers see it.
+static void overflow(struct rs_worker *w)
+{
+    struct rs_task_link *half[RS_RUNQ_CAPACITY];
+    uint32_t count_taken = rs_runq_take_half(&w->runq, half, RS_RUNQ_CAPACITY);
+
+    if (count_taken == 0) return;  // thieves were faster: there is room
+    for (uint32_t i = 0; i + 1 < count_taken; i++) half[i]->next = half[i + 1];
+    half[count_taken - 1]->next = NULL;
+    rs_inject_push_batch(&w->sched->inject, half[0], half[count_taken - 1], count_taken);
+}
+
+static void runq_push(struct rs_worker *w, struct rs_task_link *link)
+{
+    while (!rs_runq_push(&w->runq, link)) overflow(w);
+    rs_sched_submitted(w->sched);
+}
+
+void rs_worker_push(struct rs_worker *w, struct rouse_task *task)
+{
+    runq_push(w, &task->link);
+}
+
+void rs_worker_schedule(struct rs_worker *w, struct rouse_task *task, bool again)
+{
+    if ((task->flags & RS_TASK_PINNED) != 0) {
+        pinned_push(&w->pinned, &task->link);
+        return;
+    }
+    if (again || rs_chaos(RS_CHAOS_REQUEUE)) {
+        runq_push(w, &task->link);
+        return;
+    }
+    // Release, with the acquire of whoever takes it out: the task is as we leave it. Acquire, with
+    // the release of the earlier push, which is ours, or nobody's: a thief leaves NULL.
+    struct rs_task_link *before =
+        atomic_exchange_explicit(&w->slot, &task->link, memory_order_acq_rel);
+
+    if (before != NULL) runq_push(w, before);
+}
+
+// ---- Taking tasks out ----
+
+static struct rs_task_link *slot_take(struct rs_worker *w)
+{
+    // Relaxed: only to see whether there is one; only we put any in.
+    if (atomic_load_explicit(&w->slot, memory_order_relaxed) == NULL) return NULL;
+    // Acquire, with the release in rs_worker_schedule().
+    return atomic_exchange_explicit(&w->slot, NULL, memory_order_acquire);
+}
+
+static void inbox_drain(struct rs_worker *w)
+{
+    struct rs_task_link *link = rs_inbox_take(&w->inbox);
+
+    while (link != NULL) {
+        struct rs_task_link *next = link->next;
+
+        if ((rs_task_of_link(link)->flags & RS_TASK_PINNED) != 0) {
+            pinned_push(&w->pinned, link);
+        } else {
+            runq_push(w, link);
+        }
+        link = next;
+    }
+}
+
+static void look_at_driver(struct rs_worker *w)
+{
+    (void)rs_driver_poll(w->driver);
+    w->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
+}
+
+// The pinned queue and the stealable one in turn.
+static struct rs_task_link *queue_take(struct rs_worker *w)
+{
+    struct rs_task_link *link;
+
+    w->turn_pinned = !w->turn_pinned;
+    if (w->turn_pinned) {
+        link = pinned_pop(&w->pinned);
+        return link != NULL ? link : rs_runq_pop(&w->runq);
+    }
+    link = rs_runq_pop(&w->runq);
+    return link != NULL ? link : pinned_pop(&w->pinned);
+}
+
+static struct rs_task_link *local_take(struct rs_worker *w)
+{
+    struct rs_task_link *link = NULL;
+
+    if (!rs_inbox_seems_empty(&w->inbox)) inbox_drain(w);
+    if (w->slot_runs < RS_WORKER_SLOT_RUNS) link = slot_take(w);
+    if (link != NULL) {
+        w->slot_runs++;
+        return link;
+    }
+    w->slot_runs = 0;
+    link = queue_take(w);
+    return link != NULL ? link : slot_take(w);
+}
+
+// Takes a share of the injection queue: one to run, the others into the ring.
+static struct rs_task_link *inject_take(struct rs_worker *w)
+{
+    struct rs_inject *q = &w->sched->inject;
+    struct rs_task_link *taken[RS_RUNQ_CAPACITY / 2];
+    size_t share = rs_inject_length(q) / w->sched->worker_count + 1;
+    uint32_t room = RS_RUNQ_CAPACITY - rs_runq_length(&w->runq);
+
+    if (share > room) share = room;
+    if (share > RS_RUNQ_CAPACITY / 2) share = RS_RUNQ_CAPACITY / 2;
+    uint32_t count_taken = rs_inject_pop_batch(q, taken, share > 0 ? (uint32_t)share : 1);
+
+    for (uint32_t i = 1; i < count_taken; i++) runq_push(w, taken[i]);
+    return count_taken > 0 ? taken[0] : NULL;
+}
+
+static struct rs_task_link *steal(struct rs_worker *w)
+{
+    struct rs_sched *sched = w->sched;
+    unsigned start = rs_random_below(sched->worker_count);
+
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        struct rs_worker *victim = &sched->workers[(start + i) % sched->worker_count];
+
+        if (victim == w) continue;
+        struct rs_task_link *link = rs_runq_steal(&victim->runq, &w->runq);
+
+        if (link != NULL) {
+            rs_counter_add(RS_COUNTER_STEALS, 1);
+            return link;
+        }
+    }
+    return NULL;
+}
+
+static struct rs_task_link *search(struct rs_worker *w)
+{
+    struct rs_sched *sched = w->sched;
+    unsigned limit = (sched->worker_count + 1) / 2;
+
+    if (sched->worker_count == 1) return NULL;
+    if (!w->searching && !rs_idle_search_begin(&sched->idle, limit)) return NULL;
+    w->searching = true;
+    return steal(w);
+}
+
+static void search_end(struct rs_worker *w)
+{
+    if (!w->searching) return;
+    w->searching = false;
+    // The last searcher to find work wakes the next one: there may be more.
+    if (rs_idle_search_end(&w->sched->idle)) rs_sched_submitted(w->sched);
+}
+
+// The next task, cheapest source first. Now and then the driver and the shared queue go first, so
+// that a worker that keeps itself busy cannot starve them.
+static struct rs_task_link *worker_next(struct rs_worker *w)
+{
+    struct rs_task_link *link = NULL;
+
+    w->tick++;
+    if (w->tick % RS_WORKER_DRIVER_INTERVAL == 0 || rs_chaos(RS_CHAOS_TURN)) look_at_driver(w);
+    if (w->tick % RS_WORKER_INJECT_INTERVAL == 0) link = inject_take(w);
+    if (link == NULL && rs_chaos(RS_CHAOS_STEAL)) link = search(w);
+    if (link == NULL) link = local_take(w);
+    if (link == NULL) link = inject_take(w);
+    if (link == NULL) link = search(w);
+    if (link != NULL) search_end(w);
+    return link;
+}
+
+// ---- Running ----
+
+// A dump wants to read what tasks wait for: no poll begins until it is done.
+static void stand_still(struct rs_worker *w)
+{
+    _Atomic uint32_t *pause = &w->sched->pause;
+    uint32_t dumps;
+
+    // Release, with the acquire in the dump: all that we did to our tasks is seen.
+    atomic_store_explicit(&w->still, 1, memory_order_release);
+    // Acquire, with the release in the dump: it is done reading.
+    while ((dumps = atomic_load_explicit(pause, memory_order_acquire)) != 0) {
+        (void)rs_sys.futex_wait((uint32_t *)pause, dumps, NULL);
+    }
+    // Relaxed: nobody reads our tasks any more.
+    atomic_store_explicit(&w->still, 0, memory_order_relaxed);
+}
+
+static void poll_begin(struct rs_worker *w, struct rouse_task *task)
+{
+    for (;;) {
+        // Relaxed: for a dump, which pauses us and then lets a membarrier order this store before
+        // the load below; and for the sentinel, which looks twice.
+        atomic_store_explicit(&w->current, task, memory_order_relaxed);
+        atomic_store_explicit(&w->polling, 1, memory_order_relaxed);
+        if (ROUSE_LIKELY(atomic_load_explicit(&w->sched->pause, memory_order_relaxed) == 0)) {
+            return;
+        }
+        atomic_store_explicit(&w->polling, 0, memory_order_relaxed);
+        stand_still(w);
+    }
+}
+
+static void poll_end(struct rs_worker *w)
+{
+    // Release: a dump that sees us out of the poll sees what it did.
+    atomic_store_explicit(&w->polling, 0, memory_order_release);
+    rs_counter_add(RS_COUNTER_POLLS, 1);
+    // Relaxed: a hint for placement.
+    atomic_store_explicit(&w->fibers_live, (uint32_t)w->fibers.stacks.in_use, memory_order_relaxed);
+}
+
+static void task_ended(struct rs_worker *w)
+{
+    struct rs_sched *sched = w->sched;
+
+    count(&w->ended);
+    // Relaxed: a limit, not an order.
+    if (sched->task_limit != 0) atomic_fetch_sub_explicit(&sched->live, 1, memory_order_relaxed);
+    if (ROUSE_UNLIKELY(rs_sched_is_closing(sched))) rs_sched_stop_if_done(sched);
+}
+
+static void run_task(struct rs_worker *w, struct rs_task_link *link)
+{
+    struct rouse_task *task = rs_task_of_link(link);
+
+    (void)rs_chaos(RS_CHAOS_YIELD);
+    poll_begin(w, task);
+    task->worker = (uint16_t)w->index;
+    rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
+    poll_end(w);
+    if (state == ROUSE_TASK_SCHEDULED) {
+        rs_worker_schedule(w, task, true);
+    } else if (state == ROUSE_TASK_ENDED) {
+        task_ended(w);
+    }
+}
+
+// ---- Resting ----
+
+bool rs_worker_has_work(const struct rs_worker *w)
+{
+    const struct rs_sched *sched = w->sched;
+
+    if (!rs_inbox_seems_empty(&w->inbox) || !rs_inject_seems_empty(&sched->inject)) return true;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        if (!rs_runq_seems_empty(&sched->workers[i].runq)) return true;
+    }
+    return w->pinned.first != NULL ||
+           atomic_load_explicit(&w->slot, memory_order_relaxed) != NULL;  // relaxed: ours
+}
+
+uint32_t rs_worker_load(const struct rs_worker *w)
+{
+    // Relaxed: hints.
+    return rs_runq_length(&w->runq) +
+           atomic_load_explicit(&w->pinned.length, memory_order_relaxed) +
+           atomic_load_explicit(&w->fibers_live, memory_order_relaxed);
+}
+
+// On a virtual clock, when nothing can happen any more: lets time jump to the next deadline.
+static void virtual_clock_jump(struct rs_worker *w)
+{
+    struct rs_sched *sched = w->sched;
+    uint64_t all = (UINT64_C(1) << sched->worker_count) - 1;
+    uint64_t next = ROUSE_NEVER;
+    int woken = 0;
+
+    if (rs_idle_sleepers(&sched->idle) != all) return;
+    if (rs_blocking_pool_jobs(&sched->pool) > 0) return;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        woken += rs_driver_poll(sched->workers[i].driver);
+    }
+    if (woken > 0 || rs_worker_has_work(w)) {
+        rouse_driver_notify(w->driver);  // we were about to sleep, and have queued it ourselves
+        return;
+    }
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        uint64_t deadline = rs_driver_next_deadline(sched->workers[i].driver);
+
+        if (deadline < next) next = deadline;
+    }
+    if (next == ROUSE_NEVER) return;
+    rs_clock_jump_to(next);
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        if (rs_driver_next_deadline(sched->workers[i].driver) <= next) {
+            rouse_driver_notify(sched->workers[i].driver);
+        }
+    }
+}
+
+static void worker_sleep(struct rs_worker *w)
+{
+    uint64_t until = rs_sentinel_claim(w);
+
+    rs_counter_add(RS_COUNTER_PARKS, 1);
+    if (rs_clock_is_virtual()) virtual_clock_jump(w);
+    (void)rs_driver_sleep(w->driver, until);
+    w->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
+    if (until != ROUSE_NEVER) rs_sentinel_look(w);
+}
+
+// Sleeps, in the driver, until there may be work. May return for no reason: the caller loops.
+static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
+{
+    struct rs_idle *idle = &w->sched->idle;
+
+    rs_driver_prepare_sleep(w->driver);
+    rs_idle_enter(idle, w->index, w->searching);
+    if (rs_worker_has_work(w) || done(arg)) {
+        rs_driver_cancel_sleep(w->driver);
+    } else {
+        worker_sleep(w);
+    }
+    w->searching = !rs_idle_leave(idle, w->index);
+}
+
+// A worker that wakes to work while others sleep sees to it that one of them keeps an eye on it.
+static void worker_run_one(struct rs_worker *w, struct rs_task_link *link)
+{
+    rs_sentinel_release(w);
+    run_task(w, link);
+}
+
+static void abort_block(struct rs_block *block, void *arg)
+{
+    struct rouse_task *task = rs_task_of_block(block);
+
+    (void)arg;
+    if (rs_state_abort(&task->state)) task->scheduler->schedule(task->scheduler, task);
+}
+
+// Asks the tasks in this worker's memory to end, once. They may be run by others meanwhile, and
+// freed: then the bits go to a free block, which only we could put to a new use.
+static void abort_own_tasks(struct rs_worker *w)
+{
+    if (w->aborted) return;
+    w->aborted = true;
+    rs_heap_visit(w->heap, abort_block, NULL);
+    rs_sched_stop_if_done(w->sched);
+}
+
+void rs_worker_run(struct rs_worker *w, bool (*done)(void *arg), void *arg)
+{
+    for (;;) {
+        struct rs_task_link *link = worker_next(w);
+
+        if (ROUSE_UNLIKELY(rs_sched_is_closing(w->sched))) abort_own_tasks(w);
+        if (link != NULL) {
+            worker_run_one(w, link);
+        } else if (done(arg)) {
+            break;
+        } else {
+            worker_rest(w, done, arg);
+        }
+    }
+    search_end(w);
+    rs_sentinel_release(w);
+}
+
+// Enough to be worth a call, few enough for the caller's loop to stay responsive.
+enum { TURN_POLLS_MAX = 256 };
+
+void rs_worker_turn(struct rs_worker *w)
+{
+    rs_driver_cancel_sleep(w->driver);
+    if (w->parted) w->searching = !rs_idle_leave(&w->sched->idle, w->index);
+    look_at_driver(w);
+    for (int i = 0; i < TURN_POLLS_MAX; i++) {
+        struct rs_task_link *link = worker_next(w);
+
+        if (link == NULL) break;
+        run_task(w, link);
+    }
+    // From here to the next turn we sleep in the caller's loop: a notify makes the driver's
+    // descriptor readable.
+    rs_driver_prepare_sleep(w->driver);
+    rs_idle_enter(&w->sched->idle, w->index, w->searching);
+    w->searching = false;
+    w->parted = true;
+    rs_driver_set_alarm(w->driver, rs_worker_has_work(w));
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+//
+// A worker: a thread's queues, driver, stacks and task memory, and the loop over them.
+//
+// Where a runnable task waits:
+//
+//     slot      one stealable task that this worker woke last: run next, at most 3 in a row
+//     runq      stealable tasks; thieves take half
+//     pinned    tasks that only this worker may run
+//     inbox     pinned tasks, and new ones placed here, from other threads
+//
+// 1. Only the worker's own thread touches what is not atomic, and only it runs its loop.
+// 2. `polling` is 1 from before a task's poll until after it. RS_COUNTER_POLLS of `counters` grows
+// with each.
+
+#ifndef RS_SCHED_WORKER_H
+#define RS_SCHED_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/counters.h"
+#include "base/cpu.h"
+#include "fiber/fiber.h"
+#include "io/driver.h"
+#include "sched/idle.h"
+#include "sched/inbox.h"
+#include "sched/runq.h"
+#include "task/slab.h"
+
+struct rs_sched;
+
+// How many tasks from the slot run in a row before the queues get a turn: a pair that wakes each
+// other must not keep the others out.
+enum { RS_WORKER_SLOT_RUNS = 3 };
+// Every so many polls the injection queue goes first, and the driver is asked: neither may starve
+// behind a worker that keeps itself busy. Prime, so as not to fall into step with a program.
+enum { RS_WORKER_INJECT_INTERVAL = 61, RS_WORKER_DRIVER_INTERVAL = 61 };
+
+// A queue of pinned tasks, the owner's only.
+struct rs_pinned {
+    struct rs_task_link *first;
+    struct rs_task_link *last;
+    _Atomic uint32_t length;  // written by the owner, a hint for others
+};
+
+struct rs_worker {
+    struct rs_sched *sched;
+    unsigned index;
+    bool searching;    // counted in the idle set
+    bool threaded;     // `thread` runs it
+    bool turn_pinned;  // whose turn it is: the pinned queue's, or the stealable one's
+    bool aborted;      // its tasks have been asked to end
+    bool parted;       // between two turns: in the idle set
+    bool is_sentinel;
+    uint64_t sentinel_period_ns;
+    uint32_t sentinel_quiet;                // looks in a row at workers that did nothing
+    int64_t sentinel_seen[RS_WORKERS_MAX];  // the others' polls at the last look
+    uint32_t tick;
+    uint32_t slot_runs;
+    uint32_t now_ms;  // the clock as of the last look at the driver
+    pthread_t thread;
+    struct rouse_driver *driver;
+    struct rs_heap *heap;
+    struct rs_pinned pinned;
+    struct rouse_context context;
+    struct rs_fiber_host fibers;
+    struct rs_counters counters;
+    // Read by others now and then.
+    _Alignas(RS_CACHE_LINE) _Atomic uint64_t spawned;  // by this worker; on any worker
+    _Atomic uint64_t ended;                            // on this worker
+    _Atomic uint32_t fibers_live;
+    _Atomic uint32_t polling;
+    _Atomic(struct rouse_task *) current;
+    _Atomic uint32_t still;  // stands still for a dump
+    _Alignas(RS_CACHE_LINE) _Atomic(struct rs_task_link *) slot;
+    struct rs_inbox inbox;
+    struct rs_runq runq;
+};
+
+struct rs_worker_options {
+    const struct rouse_allocator *allocator;
+    const char *reactor;
+    size_t stack_size;
+};
+
+int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned index,
+                   const struct rs_worker_options *options);
+void rs_worker_deinit(struct rs_worker *worker);
+
+// In the child of a fork: closes and unmaps, and runs nothing.
+void rs_worker_discard(struct rs_worker *worker);
+
+// Makes the calling thread the worker's, until rs_worker_leave().
+void rs_worker_enter(struct rs_worker *worker);
+void rs_worker_leave(struct rs_worker *worker);
+
+// The loop: runs tasks and sleeps in the driver until the scheduler has stopped, or `done` says so
+// when there is nothing to run.
+void rs_worker_run(struct rs_worker *worker, bool (*done)(void *arg), void *arg);
+
+// Runs what is ready, handles events, does not sleep.
+void rs_worker_turn(struct rs_worker *worker);
+
+// Puts a runnable task into the worker's own queues. `again`: it was woken during its poll, and
+// goes to the back.
+void rs_worker_schedule(struct rs_worker *worker, struct rouse_task *task, bool again);
+
+// Puts a new task at the back of the stealable queue.
+void rs_worker_push(struct rs_worker *worker, struct rouse_task *task);
+
+// How much the worker has on its hands, to place fibers by.
+uint32_t rs_worker_load(const struct rs_worker *worker);
+
+// True if there may be something to run, seen from any thread.
+bool rs_worker_has_work(const struct rs_worker *worker);
+
+// Looks after busy workers from an idle one, when its sleep has run out: see sentinel.c.
+uint64_t rs_sentinel_claim(struct rs_worker *worker);
+void rs_sentinel_look(struct rs_worker *worker);
+void rs_sentinel_release(struct rs_worker *worker);
+
+#endif
