@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+//
+// rouse: an asynchronous runtime for C. Whatever waits is a future; a task sleeps until something
+// rouses it. Each concept has a header of its own in rouse/; this one includes them all.
+
+#ifndef ROUSE_H
+#define ROUSE_H
+
+#include <rouse/addr.h>
+#include <rouse/allocator.h>
+#include <rouse/assert.h>
+#include <rouse/async.h>
+#include <rouse/await.h>
+#include <rouse/blocking.h>
+#include <rouse/clock.h>
+#include <rouse/compiler.h>
+#include <rouse/driver.h>
+#include <rouse/dump.h>
+#include <rouse/error.h>
+#include <rouse/executor.h>
+#include <rouse/fd.h>
+#include <rouse/future.h>
+#include <rouse/join.h>
+#include <rouse/log.h>
+#include <rouse/poller.h>
+#include <rouse/ready.h>
+#include <rouse/runtime.h>
+#include <rouse/select.h>
+#include <rouse/signal.h>
+#include <rouse/sleep.h>
+#include <rouse/stats.h>
+#include <rouse/task.h>
+#include <rouse/tcp.h>
+#include <rouse/then.h>
+#include <rouse/waker.h>
+
+#endif
