@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// The raw peer of an echo server: what a program without a runtime gets from epoll on one thread.
+
+#include "server.h"
+
+static struct answer answer_echo(const char *input, size_t input_len)
+{
+    return (struct answer){.reply = input, .reply_len = input_len, .consumed = input_len};
+}
+
+int main(int argc, char **argv)
+{
+    static struct server server;
+    struct server_options options =
+        server_options_parse(argc, argv, "A TCP echo server: one thread, one epoll.");
+
+    server_open(&server, &options);
+    server_run(&server, answer_echo);
+    server_close(&server);
+    return EXIT_SUCCESS;
+}

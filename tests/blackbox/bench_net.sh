@@ -1,0 +1,317 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The raw servers and the load generator of bench/net, from outside: each server is started on a
+# port of its own choice, asked by curl or byte by byte, and loaded for a moment. It is not about
+# speed. Prints TAP. The programs are those of ROUSE_BUILD_DIR; without them, they are compiled
+# here. Every wait has a limit, and what was started is ended by its process id.
+set -uo pipefail
+export LC_ALL=C
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+scratch=$(mktemp -d)
+build=${ROUSE_BUILD_DIR:-$tree/build}
+points=0
+failures=0
+server_pid=
+server_output=
+address=
+
+server_stop() {  # sets `stopped` to the server's exit status
+    stopped=none
+    [[ -n $server_pid ]] || return 0
+    kill -TERM "$server_pid" 2>/dev/null
+    wait "$server_pid" 2>/dev/null
+    stopped=$?
+    server_pid=
+    exec {server_output}<&-
+}
+
+trap 'server_stop; rm -rf "$scratch"' EXIT
+trap : PIPE  # a server that closes fails a test, not the script
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# --- reporting -----------------------------------------------------------------------------------
+
+# claim TEXT COMMAND...: one test point; the command's output is shown if it fails.
+claim() {
+    local text=$1
+
+    shift
+    points=$((points + 1))
+    if "$@" >"$scratch/output" 2>&1; then
+        echo "ok $points - $text"
+    else
+        sed 's/^/# /' "$scratch/output"
+        echo "not ok $points - $text"
+        failures=$((failures + 1))
+    fi
+}
+
+skip() {
+    points=$((points + 1))
+    echo "ok $points - $1 # SKIP $2"
+}
+
+# --- the programs --------------------------------------------------------------------------------
+
+compile() {
+    local name
+
+    mkdir -p "$scratch/bin"
+    for name in epoll_http epoll_echo load histogram_test; do
+        "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O1 -o "$scratch/bin/bench_net_$name" \
+            "$tree/bench/net/$name.c" "$tree/bench/net/common.c" || return
+    done
+}
+
+if [[ ! -x $build/bin/bench_net_load ]]; then
+    if ! command -v "${CC:-cc}" >/dev/null; then
+        echo '1..0 # SKIP neither built programs nor a compiler'
+        exit 77
+    fi
+    compile || exit 1
+    build=$scratch
+fi
+
+# ThreadSanitizer does not start on a memory layout that is too random.
+prefix=()
+if setarch -R true 2>/dev/null; then prefix=(setarch -R); fi
+load=("${prefix[@]}" timeout 60 "$build/bin/bench_net_load")
+
+server_start() {  # sets server_pid and address
+    local line=
+
+    exec {server_output}< <(exec "${prefix[@]}" "$build/bin/bench_net_$1" --seconds 100)
+    server_pid=$!
+    read -r -t 20 -u "$server_output" line
+    echo "$line"
+    address=${line#listening on }
+    [[ $line =~ ^listening\ on\ 127\.0\.0\.1:[1-9][0-9]*$ ]]
+}
+
+# say TEXT...: sends each text, as printf writes it, some time after the one before, and prints
+# what comes back until the server closes the connection.
+say() {
+    local connection text
+
+    exec {connection}<>"/dev/tcp/${address%:*}/${address#*:}" || return
+    for text in "$@"; do
+        # By way of a file: printf itself writes line by line.
+        # shellcheck disable=SC2059
+        printf "$text" >"$scratch/text"
+        cat "$scratch/text" >&"$connection"
+        sleep 0.1
+    done
+    timeout 10 cat <&"$connection"
+    exec {connection}<&-
+}
+
+# --- checks --------------------------------------------------------------------------------------
+
+fails_with() {
+    local expected=$1 status
+
+    shift
+    "$@"
+    status=$?
+    echo "exit status $status"
+    ((status == expected))
+}
+
+body_is_right() {
+    [[ $(curl -sS --max-time 10 "http://$address/some/path") == 'Hello, World!' ]]
+}
+
+headers_are_right() {
+    local head name
+
+    head=$(curl -sS --max-time 10 -D - -o "$scratch/body" "http://$address/") && echo "$head"
+    [[ $head == 'HTTP/1.1 200 OK'$'\r'* ]] || return
+    for name in 'Content-Length: 13' Content-Type Server 'Date: ...,'; do
+        grep -q "^$name" <<<"$head" || return
+    done
+}
+
+# replies COUNT TEXT...: what is said is answered by so many right replies.
+replies() {
+    local expected=$1 got
+
+    shift
+    got=$(say "$@") && echo "$got"
+    # A reply has no line break at its end, so the next one begins on the same line.
+    ((expected == $(grep -o '^HTTP/1.1 200\|Hello, World!HTTP/1.1 200' <<<"$got" | wc -l))) &&
+        ((expected == $(grep -o 'Hello, World!' <<<"$got" | wc -l)))
+}
+
+refused() {
+    local status=$1
+
+    shift
+    say "$@" | tee /dev/stderr | grep -q "^HTTP/1.1 $status "
+}
+
+# A request comes in pieces, with other connections served in between.
+pieces_keep_apart() {
+    local connection got
+
+    exec {connection}<>"/dev/tcp/${address%:*}/${address#*:}" || return
+    printf 'GET /a/path/of/its/own HT' >&"$connection"
+    sleep 0.1
+    replies 2 "$get$last" || return
+    printf 'TP/1.1\r\nConnection: close\r\n\r\n' >&"$connection"
+    got=$(timeout 10 cat <&"$connection")
+    exec {connection}<&-
+    echo "$got"
+    [[ $got == 'HTTP/1.1 200 OK'*'Hello, World!' ]]
+}
+
+# More requests than the buffers of both sides hold replies for, from a peer that starts to read
+# late: the server must stop reading, send in parts and lose nothing.
+late_reader_loses_nothing() {
+    local count=120000 connection writer got
+
+    {
+        yes 'GET / HTTP/1.1'$'\r\n\r' | head -n $((2 * count - 2))
+        printf 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n'
+    } >"$scratch/requests"
+    exec {connection}<>"/dev/tcp/${address%:*}/${address#*:}" || return
+    timeout 20 cat "$scratch/requests" >&"$connection" &
+    writer=$!
+    sleep 0.5
+    timeout 20 cat <&"$connection" >"$scratch/replies"
+    wait "$writer" || return
+    exec {connection}<&-
+    # Six lines a reply, and the body of one stands on the first line of the next.
+    got=$(grep -c 'Hello, World!' "$scratch/replies")
+    echo "$got of $count replies"
+    ((got == count)) && [[ $(wc -l <"$scratch/replies") == $((6 * count)) ]] &&
+        sed 's/Date: .*/Date/; s/^Hello, World!//' "$scratch/replies" | sort -u >"$scratch/lines" &&
+        [[ $(wc -l <"$scratch/lines") == 6 ]]
+}
+
+# The server closes without a reply, maybe while we still send.
+cut_off() {
+    local got status
+
+    got=$(say "$@")
+    status=$?
+    echo "exit status $status, got '$got'"
+    [[ -z $got ]] && ((status != 124))
+}
+
+echoes_bytes() {
+    local connection got
+
+    exec {connection}<>"/dev/tcp/${address%:*}/${address#*:}" || return
+    printf 'one two' >&"$connection"
+    read -r -t 10 -N 7 -u "$connection" got
+    exec {connection}<&-
+    echo "$got"
+    [[ $got == 'one two' ]]
+}
+
+# loads OPTION...: a short load ends with 0, without errors and with some requests answered.
+loads() {
+    local line
+
+    line=$("${load[@]}" --target "$address" --server-pid "$server_pid" --warmup 0.1 \
+        --duration 0.3 --hold 0.3 "$@") || return
+    echo "$line"
+    [[ $line == '{'*'"errors": 0}' && $line != *'"requests": 0,'* ]]
+}
+
+notices_a_server_that_ends() {
+    local status
+
+    "${load[@]}" --mode echo --target "$address" --connections 4 --duration 20 &
+    sleep 0.4
+    server_stop
+    wait $!
+    status=$?
+    echo "exit status $status, of the server $stopped"
+    ((status == 1))
+}
+
+stops_with_success() {
+    server_stop
+    echo "exit status $stopped"
+    [[ $stopped == 0 ]]
+}
+
+compares() {
+    local core
+
+    core=$(taskset -pc $$ | sed 's/.*: *\([0-9]*\).*/\1/')  # the first that we may use
+    "$tree/bench/net/compare.sh" -l "$build/bin/bench_net_load" -r 1 -t 0.2 -w 0.1 -d 1 \
+        -S "$core" -L "$core" \
+        "$build/bin/bench_net_epoll_http" "$build/bin/bench_net_epoll_http" >"$scratch/table"
+    cat "$scratch/table"
+    grep -q '^1  *A/B  *[0-9]' "$scratch/table"
+}
+
+# --- the test points -----------------------------------------------------------------------------
+
+get='GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+last='GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+long=$(printf 'X-Filler: %01000d\\r\\n' 0)
+
+claim 'the histogram keeps its promises' "${prefix[@]}" "$build/bin/bench_net_histogram_test"
+for name in epoll_http epoll_echo load; do
+    claim "$name --help says how to use it" "$build/bin/bench_net_$name" --help
+done
+claim 'a server refuses an address outside loopback' \
+    fails_with 2 timeout 10 "$build/bin/bench_net_epoll_http" --listen 0.0.0.0:0
+claim 'the load generator refuses a target outside loopback' \
+    fails_with 2 "${load[@]}" --mode echo --target 192.0.2.1:80
+
+claim 'epoll_http chooses a port and prints it' server_start epoll_http
+if command -v curl >/dev/null; then
+    claim 'curl gets the 13 bytes' body_is_right
+    claim 'all four headers are there' headers_are_right
+else
+    skip 'curl gets the 13 bytes' 'needs curl'
+    skip 'all four headers are there' 'needs curl'
+fi
+claim 'a pipelined batch gets all its replies' replies 3 "$get$get$last"
+claim 'a request may come in pieces' replies 2 "${get}GET / HT" 'TP/1.1\r\nHo' \
+    'st: a\r' '\nConnection: close\r\n\r' '\n'
+claim 'pieces keep apart from other connections' pieces_keep_apart
+claim 'a peer that reads late loses no reply' late_reader_loses_nothing
+claim 'an HTTP/1.0 request is the last' replies 1 "GET / HTTP/1.0\r\n\r\n$get"
+claim 'a request with a body is refused' refused 501 \
+    'GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc'
+claim 'a POST is refused' refused 405 'POST / HTTP/1.1\r\n\r\n'
+claim 'a header without a colon is refused' refused 400 'GET / HTTP/1.1\r\nnonsense\r\n\r\n'
+claim 'a request without an end is cut off' cut_off 'GET / HTTP/1.1\r\n' \
+    "$long$long$long$long$long$long$long$long$long" "$long$long$long$long$long$long$long$long$long"
+claim 'http load at depth 1 has no errors' loads --mode http --connections 16
+claim 'http load at depth 16 has no errors' loads --mode http --connections 16 --depth 16
+claim 'http load deeper than a read has no errors' loads --mode http --connections 2 --depth 1024
+claim 'connecting for each request has no errors' loads --mode churn --connections 4
+claim 'idle connections stay open' loads --mode idle --connections 200
+claim 'a wrong reply fails the load' fails_with 1 "${load[@]}" --mode echo --target "$address"
+claim 'epoll_http ends with success at SIGTERM' stops_with_success
+
+claim 'epoll_echo chooses a port and prints it' server_start epoll_echo
+claim 'what is sent comes back' echoes_bytes
+claim 'echo load at depth 1 has no errors' loads --mode echo --connections 16
+claim 'echo load of one byte has no errors' loads --mode echo --bytes 1 --depth 16
+claim 'echo load beyond all socket buffers has no errors' \
+    loads --mode echo --connections 3 --bytes 65536 --depth 128
+claim 'connecting for each message has no errors' \
+    loads --mode churn --protocol echo --connections 4
+claim 'idle echo connections stay open' loads --mode idle --protocol echo --connections 200
+claim 'the load generator notices a server that ends' notices_a_server_that_ends
+claim 'the load generator notices that nobody listens' fails_with 1 \
+    "${load[@]}" --mode echo --target "$address"
+
+if command -v taskset >/dev/null; then
+    claim 'compare.sh prints a ratio' compares
+else
+    skip 'compare.sh prints a ratio' 'needs taskset'
+fi
+
+echo "1..$points"
+((failures == 0))
