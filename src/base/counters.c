@@ -5,7 +5,6 @@
 #include "base/counters.h"
 
 #include <rouse/stats.h>
-#include <string.h>
 
 #include "base/lock.h"
 
@@ -16,7 +15,10 @@ static struct rs_counters *registry;  // every thread's shard; under registry_lo
 
 void rs_counters_enter(struct rs_counters *shard)
 {
-    memset(shard, 0, sizeof *shard);
+    // Relaxed: a reader that knows the storage already may be late.
+    for (int i = 0; i < RS_COUNTER_COUNT; i++) {
+        atomic_store_explicit(&shard->values[i], 0, memory_order_relaxed);
+    }
     rs_lock(&registry_lock);
     shard->next = registry;
     registry = shard;

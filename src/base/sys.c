@@ -228,6 +228,11 @@ static int real_madvise(void *memory, size_t size, int advice)
     return checked(madvise(memory, size, advice));
 }
 
+static int real_mincore(void *memory, size_t size, unsigned char *resident)
+{
+    return checked(mincore(memory, size, resident));
+}
+
 static int real_membarrier(int command)
 {
     return checked((int)syscall(SYS_membarrier, command, 0, 0));
@@ -247,6 +252,11 @@ static int real_thread_create(pthread_t *out, const pthread_attr_t *attributes, 
 static int real_sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
     return checked(sigaction(number, action, old));
+}
+
+static int real_sigaltstack(const stack_t *stack, stack_t *old)
+{
+    return checked(sigaltstack(stack, old));
 }
 
 static int real_sched_getaffinity(size_t size, void *set)
@@ -284,8 +294,9 @@ static int real_clock_gettime(clockid_t clock, struct timespec *out)
         .eventfd = real_eventfd, .timerfd_create = real_timerfd_create,                           \
         .timerfd_settime = real_timerfd_settime, .futex_wait = real_futex_wait,                   \
         .futex_wake = real_futex_wake, .mmap = real_mmap, .munmap = real_munmap,                  \
-        .mprotect = real_mprotect, .madvise = real_madvise, .membarrier = real_membarrier,        \
-        .malloc = real_malloc, .thread_create = real_thread_create, .sigaction = real_sigaction,  \
+        .mprotect = real_mprotect, .madvise = real_madvise, .mincore = real_mincore,              \
+        .sigaltstack = real_sigaltstack, .membarrier = real_membarrier, .malloc = real_malloc,    \
+        .thread_create = real_thread_create, .sigaction = real_sigaction,                         \
         .sched_getaffinity = real_sched_getaffinity, .prctl = real_prctl,                         \
         .getrandom = real_getrandom, .clock_gettime = real_clock_gettime,                         \
     }

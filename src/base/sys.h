@@ -70,6 +70,8 @@ struct rs_sys {
     int (*munmap)(void *memory, size_t size);
     int (*mprotect)(void *memory, size_t size, int protection);
     int (*madvise)(void *memory, size_t size, int advice);
+    // resident[i] & 1: the page is in memory.
+    int (*mincore)(void *memory, size_t size, unsigned char *resident);
     int (*membarrier)(int command);
     void *(*malloc)(size_t size);
 
@@ -77,6 +79,7 @@ struct rs_sys {
     int (*thread_create)(pthread_t *out, const pthread_attr_t *attributes, void *(*fn)(void *),
                          void *arg);
     int (*sigaction)(int number, const struct sigaction *action, struct sigaction *old);
+    int (*sigaltstack)(const stack_t *stack, stack_t *old);
     int (*sched_getaffinity)(size_t size, void *set);
     int (*prctl)(int option, unsigned long a, unsigned long b);
     int (*getrandom)(void *buf, size_t size);

@@ -16,6 +16,7 @@
 #include <rouse/assert.h>
 #include <stdio.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/tls.h"
 #include "fiber/await.h"
@@ -69,6 +70,14 @@ static void unstarve(struct rs_fiber_host *host, struct rs_fiber *fiber)
     fiber->starved = false;
 }
 
+// The reserve has the default size. A fiber that asked for more takes it only when no other fiber
+// is there to end and give its memory back.
+static bool take_reserve(struct rs_fiber *fiber, struct rs_fiber_host *host)
+{
+    if (fiber->stack_size > host->stacks.default_size && host->stacks.in_use > 0) return false;
+    return rs_stack_get_reserve(&host->stacks, &fiber->stack) == 0;
+}
+
 // False if there is no stack now: the fiber will be woken when there is.
 static bool fiber_start(struct rs_fiber *fiber, struct rs_fiber_host *host)
 {
@@ -78,7 +87,7 @@ static bool fiber_start(struct rs_fiber *fiber, struct rs_fiber_host *host)
     task->flags |= RS_TASK_PINNED;
     if (fiber->starved) unstarve(host, fiber);
     if (rs_stack_get(&host->stacks, fiber->stack_size, &fiber->stack) < 0 &&
-        rs_stack_get_reserve(&host->stacks, &fiber->stack) < 0) {
+        !take_reserve(fiber, host)) {
         starve(host, fiber);
         return false;
     }
@@ -179,8 +188,13 @@ static bool describe_fault(const void *address, struct rs_overflow_info *out)
 
 int rs_fiber_report_overflow(void)
 {
+    static struct rs_lock lock;
+
+    rs_lock(&lock);  // runtimes may be made at once
     rs_overflow_describe = describe_fault;
-    return rs_overflow_install();
+    int err = rs_overflow_install();
+    rs_unlock(&lock);
+    return err;
 }
 
 // ---- Waiting ----

@@ -163,13 +163,13 @@ int rs_overflow_thread_enter(struct rs_overflow_stack *stack,
     stack_t current;
 
     *stack = (struct rs_overflow_stack){.memory = NULL};
-    if (sigaltstack(NULL, &current) == 0 && (current.ss_flags & SS_DISABLE) == 0) return 0;
+    if (rs_sys.sigaltstack(NULL, &current) == 0 && (current.ss_flags & SS_DISABLE) == 0) return 0;
 
     size_t size = signal_stack_size();
     void *memory = rs_pages_alloc(allocator, size, (size_t)sysconf(_SC_PAGESIZE));
 
     if (memory == NULL) return -ENOMEM;
-    if (sigaltstack(&(stack_t){.ss_sp = memory, .ss_size = size}, NULL) < 0) {
+    if (rs_sys.sigaltstack(&(stack_t){.ss_sp = memory, .ss_size = size}, NULL) < 0) {
         int err = -errno;
 
         rs_pages_free(allocator, memory, size);
@@ -185,8 +185,8 @@ void rs_overflow_thread_leave(struct rs_overflow_stack *stack)
 
     if (stack->memory == NULL) return;
     // Somebody may have set another one since; that one stays.
-    if (sigaltstack(NULL, &current) == 0 && current.ss_sp == stack->memory) {
-        (void)sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    if (rs_sys.sigaltstack(NULL, &current) == 0 && current.ss_sp == stack->memory) {
+        (void)rs_sys.sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
     }
     rs_pages_free(stack->allocator, stack->memory, stack->size);
     *stack = (struct rs_overflow_stack){.memory = NULL};

@@ -452,7 +452,8 @@ size_t rs_stack_used(const struct rs_stack *stack)
         size_t count = page_count - first;
 
         if (count > sizeof resident) count = sizeof resident;
-        if (mincore((char *)stack->base + first * page_size, count * page_size, resident) < 0) {
+        if (rs_sys.mincore((char *)stack->base + first * page_size, count * page_size, resident) <
+            0) {
             return 0;
         }
         for (size_t i = 0; i < count; i++) {

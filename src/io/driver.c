@@ -267,7 +267,12 @@ int rs_driver_fd(struct rouse_driver *driver)
 
 void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left)
 {
-    if (work_is_left) driver->backend->ops->notify(driver->backend);
+    // Seq_cst, with the exchange in rouse_driver_notify(). A notify that came before the sleep was
+    // announced was kept from the back end, and so are those that follow it.
+    bool notified =
+        atomic_load_explicit(&driver->state, memory_order_seq_cst) == RS_DRIVER_NOTIFIED;
+
+    if (work_is_left || notified) driver->backend->ops->notify(driver->backend);
     (void)driver->backend->ops->set_alarm(driver->backend, rs_driver_next_deadline(driver));
 }
 

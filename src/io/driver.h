@@ -85,7 +85,7 @@ int rs_driver_fd(struct rouse_driver *driver);
 void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left);
 
 // Files `entry`, with the lock held. Returns true if the driver sleeps past the deadline and has
-// to be notified, without the lock.
+// to be notified.
 bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entry *entry,
                             uint64_t deadline_ns);
 

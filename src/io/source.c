@@ -187,7 +187,12 @@ static struct rouse_driver *home_lock(struct rs_direction *d)
 
         if (home == NULL) return NULL;
         rs_driver_lock(home);
-        if (is_home(d, home)) return home;
+        if (is_home(d, home)) {
+            if (home->live || d->index != UINT32_MAX) return home;
+            // A driver that goes away finds the directions that it watches; this is none of them.
+            // Release: see home_leave().
+            atomic_store_explicit(&d->home, NULL, memory_order_release);
+        }
         rs_driver_unlock(home);
     }
 }

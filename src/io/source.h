@@ -24,7 +24,9 @@ enum rs_direction_name { RS_READ = 0, RS_WRITE = 1 };
 //    home's lock. A direction without a home has no waiters.
 // 2. `tick` grows only, under that lock; anyone may read it.
 // 3. A waiter is QUEUED while it is in the queue. An event takes the first one out: GRANTED. It
-//    then owes the direction a try, or, when it ends without one, the grant of the next.
+//    then owes the direction a try, or, when it ends without one, the grant of the next. An event
+//    grants whether or not an earlier grant is still out, so that a waiter that nobody polls holds
+//    up nobody: two that are granted at once may overtake each other.
 struct rs_direction {
     _Atomic(struct rouse_driver *) home;
     _Atomic uint64_t tick;

@@ -26,16 +26,30 @@ static void poll_parked(struct rouse_future *future, struct rouse_context *cx,
     }
 }
 
+// The default runtime may be freed while the caller waits: what is left of a driver then is a
+// record at which nothing can be filed, see driver.h.
+static struct rouse_driver *driver_for(struct rouse_runtime *runtime)
+{
+    if (runtime != NULL) return rs_runtime_any_driver(runtime);
+    runtime = rs_default_pin();
+    if (runtime == NULL) return NULL;
+    struct rouse_driver *driver = rs_runtime_any_driver(runtime);
+
+    rs_sched_unpin(&runtime->sched);
+    return driver;
+}
+
 int rouse_block_on(struct rouse_runtime *runtime, struct rouse_future *future)
 {
     rouse_assert(rs_tls.poll_depth == 0,
                  "a poll or waker callback cannot wait; return ROUSE_PENDING instead");
     rouse_assert(rs_tls.worker == NULL,
                  "a fiber cannot block its worker; use rouse_await(), or rouse_blocking()");
-    if (runtime == NULL) runtime = rouse_runtime_default();
-    struct rs_parker *parker = runtime != NULL ? rs_parker_new() : NULL;
+    struct rs_parker *parker = rs_parker_new();
+    struct rouse_driver *driver = parker != NULL ? driver_for(runtime) : NULL;
 
-    if (parker == NULL) {
+    if (driver == NULL) {
+        if (parker != NULL) rs_parker_unref(parker);
         rouse_future_drop(future);
         return -ENOMEM;
     }
@@ -43,8 +57,8 @@ int rouse_block_on(struct rouse_runtime *runtime, struct rouse_future *future)
     struct rs_blocking_pool *outer = rs_tls.pool;
     struct rouse_context cx;
 
-    rouse_context_init(&cx, &waker, rs_runtime_any_driver(runtime));
-    rs_tls.pool = rs_runtime_pool(runtime);
+    rouse_context_init(&cx, &waker, driver);
+    if (runtime != NULL) rs_tls.pool = rs_runtime_pool(runtime);
     poll_parked(future, &cx, parker);
     rs_tls.pool = outer;
     rs_parker_unref(parker);

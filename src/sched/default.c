@@ -25,9 +25,9 @@ static struct rs_blocking_pool *default_pool(void)
     return runtime != NULL ? rs_runtime_pool(runtime) : NULL;
 }
 
-struct rouse_runtime *rouse_runtime_default(void)
+// Call with the lock held.
+static struct rouse_runtime *default_make(void)
 {
-    rs_lock(&default_lock);
     // The child of a fork makes its own.
     if (default_runtime != NULL && default_runtime->pid != getpid()) default_runtime = NULL;
     if (default_runtime == NULL) {
@@ -38,34 +38,51 @@ struct rouse_runtime *rouse_runtime_default(void)
             default_runtime = NULL;
         }
     }
-    struct rouse_runtime *runtime = default_runtime;
     rs_blocking_pool_default = default_pool;
+    return default_runtime;
+}
+
+struct rouse_runtime *rouse_runtime_default(void)
+{
+    rs_lock(&default_lock);
+    struct rouse_runtime *runtime = default_make();
     rs_unlock(&default_lock);
     return runtime;
 }
 
-struct rs_sched *rs_sched_current(void)
+struct rouse_runtime *rs_default_pin(void)
 {
-    if (rs_tls.worker != NULL) return rs_tls.worker->sched;
-    struct rouse_runtime *runtime = rouse_runtime_default();
-
-    return runtime != NULL ? &runtime->sched : NULL;
+    rs_lock(&default_lock);
+    struct rouse_runtime *runtime = default_make();
+    if (runtime != NULL) rs_sched_pin(&runtime->sched);
+    rs_unlock(&default_lock);
+    return runtime;
 }
 
 int rouse_spawn_at(struct rouse_join_handle *handle, rouse_fiber_function fn, void *arg,
                    const struct rouse_task_attrs *attrs)
 {
-    struct rs_sched *sched = rs_sched_current();
+    if (rs_tls.worker != NULL) {
+        return rs_sched_spawn_fiber(rs_tls.worker->sched, handle, fn, arg, attrs);
+    }
+    struct rouse_runtime *runtime = rs_default_pin();
 
-    return sched != NULL ? rs_sched_spawn_fiber(sched, handle, fn, arg, attrs) : -ENOMEM;
+    if (runtime == NULL) return -ENOMEM;
+    int err = rs_sched_spawn_fiber(&runtime->sched, handle, fn, arg, attrs);
+    rs_sched_unpin(&runtime->sched);
+    return err;
 }
 
 int rouse_spawn_future_at(struct rouse_join_handle *handle, const struct rouse_future_spec *spec,
                           const struct rouse_task_attrs *attrs)
 {
-    struct rs_sched *sched = rs_sched_current();
+    if (rs_tls.worker != NULL) return rs_sched_spawn(rs_tls.worker->sched, handle, spec, attrs);
+    struct rouse_runtime *runtime = rs_default_pin();
 
-    return sched != NULL ? rs_sched_spawn(sched, handle, spec, attrs) : -ENOMEM;
+    if (runtime == NULL) return -ENOMEM;
+    int err = rs_sched_spawn(&runtime->sched, handle, spec, attrs);
+    rs_sched_unpin(&runtime->sched);
+    return err;
 }
 
 int64_t rouse_join(struct rouse_join_handle *handle)
@@ -83,18 +100,16 @@ int64_t rouse_abort_and_wait(struct rouse_join_handle *handle)
     return rouse_join(handle);
 }
 
-// Makes `runtime` the default one; false if there is one already.
-static bool default_set(struct rouse_runtime *runtime)
+// Makes `runtime` the default one, unless there is one already.
+static void default_set(struct rouse_runtime *runtime)
 {
     rs_lock(&default_lock);
-    bool set = default_runtime == NULL || default_runtime->pid != getpid();
-    if (set) default_runtime = runtime;
+    if (default_runtime == NULL || default_runtime->pid != getpid()) default_runtime = runtime;
     rs_blocking_pool_default = default_pool;
     rs_unlock(&default_lock);
-    return set;
 }
 
-static void default_clear(struct rouse_runtime *runtime)
+void rs_default_forget(struct rouse_runtime *runtime)
 {
     rs_lock(&default_lock);
     if (default_runtime == runtime) default_runtime = NULL;
@@ -125,11 +140,10 @@ int rouse_run_with(rouse_fiber_function fn, void *arg, const struct rouse_runtim
     int err = rouse_runtime_new(&runtime, &o);
 
     if (err < 0) return err;
-    bool is_default = default_set(runtime);
+    default_set(runtime);
     int result = run_root(runtime, fn, arg);
 
     rouse_runtime_free(runtime);
-    if (is_default) default_clear(runtime);
     return result;
 }
 

@@ -85,6 +85,7 @@ int rouse_executor_new(struct rouse_executor **out, struct rouse_spawner **spawn
     if (err < 0) goto no_sched;
     executor->sched.pool.drained = pool_drained;
     executor->sched.pool.drained_data = &executor->sched;
+    rs_worker_part(&executor->sched.workers[0]);  // a loop may wait before its first turn
     *out = executor;
     *spawner = executor->spawner;
     return 0;

@@ -103,7 +103,7 @@ static int start_threads(struct rs_sched *sched)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err == 0) return 0;
     rs_sched_close(sched);
-    rs_sched_stop_if_done(sched);
+    rs_sched_stop(sched);
     join_threads(sched);
     return err;
 }
@@ -197,10 +197,10 @@ static void name_survivor(struct rouse_task *task, void *arg)
     rs_log(ROUSE_LOG_WARN, "shutdown is waiting for task %s", rouse_task_name(task));
 }
 
-// Waits until the workers have stopped, or the deadline.
-static bool wait_stopped(struct rs_sched *sched, uint64_t deadline_ns)
+// Waits until every task has ended, or the deadline.
+static bool wait_ended(struct rs_sched *sched, uint64_t deadline_ns)
 {
-    while (!rs_sched_is_stopped(sched)) {
+    while (!rs_sched_is_ended(sched)) {
         uint64_t now = rouse_now_ns();
 
         if (now >= deadline_ns) return false;
@@ -224,7 +224,7 @@ int rouse_runtime_shutdown(struct rouse_runtime *runtime, uint64_t timeout_ns)
                  "a task cannot shut down its own runtime; return from rouse_run()'s function, or "
                  "call it from another thread");
     rs_sched_close(sched);
-    if (!wait_stopped(sched, deadline)) {
+    if (!wait_ended(sched, deadline)) {
         rs_sched_pause(sched, PAUSE_NS);
         rs_sched_visit_tasks(sched, name_survivor, NULL);
         rs_sched_resume(sched);
@@ -236,6 +236,9 @@ int rouse_runtime_shutdown(struct rouse_runtime *runtime, uint64_t timeout_ns)
                rs_blocking_pool_jobs(&sched->pool));
         return -ETIMEDOUT;
     }
+    // A blocking job may wait on a driver of ours, so the workers have turned them until here.
+    rs_default_forget(runtime);
+    rs_sched_stop(sched);
     join_threads(sched);
     rs_sched_deinit(sched);
     rs_pages_free(allocator, runtime, runtime_size());

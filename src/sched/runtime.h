@@ -21,4 +21,11 @@ struct rouse_driver *rs_runtime_any_driver(struct rouse_runtime *runtime);
 
 struct rs_blocking_pool *rs_runtime_pool(struct rouse_runtime *runtime);
 
+// The default runtime, its scheduler pinned: another thread may be about to free it. NULL if it
+// cannot be made.
+struct rouse_runtime *rs_default_pin(void);
+
+// It is the default runtime no longer, if it was: it is about to be freed.
+void rs_default_forget(struct rouse_runtime *runtime);
+
 #endif

@@ -247,9 +247,15 @@ bool rs_sched_is_closing(const struct rs_sched *sched)
     return atomic_load_explicit(&sched->phase, memory_order_acquire) != RS_PHASE_OPEN;
 }
 
+bool rs_sched_is_ended(const struct rs_sched *sched)
+{
+    // Acquire, with the release in rs_sched_end_if_done(): every task has ended.
+    return atomic_load_explicit(&sched->phase, memory_order_acquire) >= RS_PHASE_ENDED;
+}
+
 bool rs_sched_is_stopped(const struct rs_sched *sched)
 {
-    // Acquire, with the release in rs_sched_stop_if_done(): every task has ended.
+    // Acquire, with the release in rs_sched_stop().
     return atomic_load_explicit(&sched->phase, memory_order_acquire) == RS_PHASE_STOPPED;
 }
 
@@ -260,7 +266,7 @@ void rs_sched_notify_all(struct rs_sched *sched)
     }
 }
 
-void rs_sched_stop_if_done(struct rs_sched *sched)
+void rs_sched_end_if_done(struct rs_sched *sched)
 {
     uint32_t expected = RS_PHASE_CLOSING;
 
@@ -275,13 +281,19 @@ void rs_sched_stop_if_done(struct rs_sched *sched)
         rs_cpu_relax();
     }
     if (rs_sched_live(sched) != 0) return;
-    // Release: whoever sees it stopped sees that all has ended. Relaxed on failure.
-    if (!atomic_compare_exchange_strong_explicit(&sched->phase, &expected, RS_PHASE_STOPPED,
+    // Release: whoever sees it ended sees that all has. Relaxed on failure.
+    if (!atomic_compare_exchange_strong_explicit(&sched->phase, &expected, RS_PHASE_ENDED,
                                                  memory_order_acq_rel, memory_order_relaxed)) {
         return;
     }
-    rs_sched_notify_all(sched);
     (void)rs_sys.futex_wake((uint32_t *)&sched->phase, INT32_MAX);
+}
+
+void rs_sched_stop(struct rs_sched *sched)
+{
+    // Release: a worker that sees it stopped sees what the caller did before.
+    atomic_store_explicit(&sched->phase, RS_PHASE_STOPPED, memory_order_release);
+    rs_sched_notify_all(sched);
 }
 
 static void abort_block(struct rs_block *block, void *arg)

@@ -19,9 +19,10 @@
 
 // 1. Foreign spawns and wakes touch the scheduler between rs_sched_pin() and _unpin() only, and it
 //    is not freed while pinned.
-// 2. OPEN -> CLOSING: foreign spawns fail, every task has been aborted. CLOSING -> STOPPED: no task
-//    is left, workers leave their loops. Never back.
-enum rs_phase { RS_PHASE_OPEN = 0, RS_PHASE_CLOSING = 1, RS_PHASE_STOPPED = 2 };
+// 2. OPEN -> CLOSING: foreign spawns fail, every task is aborted. CLOSING -> ENDED: no task is
+//    left; workers go on turning their drivers, for the blocking jobs that run still. ENDED ->
+//    STOPPED: workers leave their loops. Never back.
+enum rs_phase { RS_PHASE_OPEN = 0, RS_PHASE_CLOSING = 1, RS_PHASE_ENDED = 2, RS_PHASE_STOPPED = 3 };
 
 struct rs_sched {
     struct rouse_scheduler base;
@@ -73,13 +74,10 @@ int rs_sched_spawn_fiber(struct rs_sched *sched, struct rouse_join_handle *handl
                          rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs);
 
 // Keeps the scheduler from being freed while a thread that is none of its workers uses it. Whoever
-// pins knows that it is alive: by a task that has not ended, or under the lock of a spawner.
+// pins knows that it is alive: by a task that has not ended, or under the lock of a spawner, or of
+// the default runtime.
 void rs_sched_pin(struct rs_sched *sched);
 void rs_sched_unpin(struct rs_sched *sched);
-
-// The scheduler whose worker runs the caller, or that of the default runtime; NULL if that cannot
-// be made.
-struct rs_sched *rs_sched_current(void);
 
 // Makes a sleeping worker look for work, unless one is searching already. After the task is
 // visible in a queue that others can take from.
@@ -92,8 +90,12 @@ uint64_t rs_sched_live(const struct rs_sched *sched);
 void rs_sched_close(struct rs_sched *sched);
 bool rs_sched_is_closing(const struct rs_sched *sched);
 
-// CLOSING -> STOPPED, if no task is left.
-void rs_sched_stop_if_done(struct rs_sched *sched);
+// CLOSING -> ENDED, if no task is left.
+void rs_sched_end_if_done(struct rs_sched *sched);
+bool rs_sched_is_ended(const struct rs_sched *sched);
+
+// ENDED -> STOPPED.
+void rs_sched_stop(struct rs_sched *sched);
 bool rs_sched_is_stopped(const struct rs_sched *sched);
 
 // Makes every worker look again.

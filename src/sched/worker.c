@@ -68,6 +68,7 @@ void rs_worker_enter(struct rs_worker *worker)
     rs_tls.heap = worker->heap;
     rs_tls.fibers = &worker->fibers;
     rs_tls.pool = &worker->sched->pool;
+    worker->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
     rs_driver_keep(worker->driver);
 }
 
@@ -335,7 +336,7 @@ static void task_ended(struct rs_worker *w)
     count(&w->ended);
     // Relaxed: a limit, not an order.
     if (sched->task_limit != 0) atomic_fetch_sub_explicit(&sched->live, 1, memory_order_relaxed);
-    if (ROUSE_UNLIKELY(rs_sched_is_closing(sched))) rs_sched_stop_if_done(sched);
+    if (ROUSE_UNLIKELY(rs_sched_is_closing(sched))) rs_sched_end_if_done(sched);
 }
 
 static void run_task(struct rs_worker *w, struct rs_task_link *link)
@@ -455,7 +456,7 @@ static void abort_own_tasks(struct rs_worker *w)
     if (w->aborted) return;
     w->aborted = true;
     rs_heap_visit(w->heap, abort_block, NULL);
-    rs_sched_stop_if_done(w->sched);
+    rs_sched_end_if_done(w->sched);
 }
 
 void rs_worker_run(struct rs_worker *w, bool (*done)(void *arg), void *arg)
@@ -479,6 +480,14 @@ void rs_worker_run(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 // Enough to be worth a call, few enough for the caller's loop to stay responsive.
 enum { TURN_POLLS_MAX = 256 };
 
+void rs_worker_part(struct rs_worker *w)
+{
+    rs_driver_prepare_sleep(w->driver);
+    rs_idle_enter(&w->sched->idle, w->index, w->searching);
+    w->searching = false;
+    w->parted = true;
+}
+
 void rs_worker_turn(struct rs_worker *w)
 {
     rs_driver_cancel_sleep(w->driver);
@@ -490,11 +499,6 @@ void rs_worker_turn(struct rs_worker *w)
         if (link == NULL) break;
         run_task(w, link);
     }
-    // From here to the next turn we sleep in the caller's loop: a notify makes the driver's
-    // descriptor readable.
-    rs_driver_prepare_sleep(w->driver);
-    rs_idle_enter(&w->sched->idle, w->index, w->searching);
-    w->searching = false;
-    w->parted = true;
+    rs_worker_part(w);
     rs_driver_set_alarm(w->driver, rs_worker_has_work(w));
 }

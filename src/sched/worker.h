@@ -103,6 +103,10 @@ void rs_worker_run(struct rs_worker *worker, bool (*done)(void *arg), void *arg)
 // Runs what is ready, handles events, does not sleep.
 void rs_worker_turn(struct rs_worker *worker);
 
+// From here to the next turn, or run, the worker sleeps in its caller's loop: a notify makes the
+// driver's descriptor readable. Any thread, before the first turn; then the worker's.
+void rs_worker_part(struct rs_worker *worker);
+
 // Puts a runnable task into the worker's own queues. `again`: it was woken during its poll, and
 // goes to the back.
 void rs_worker_schedule(struct rs_worker *worker, struct rouse_task *task, bool again);

@@ -183,12 +183,15 @@ void *rs_heap_alloc(struct rs_heap *heap, size_t size)
         if (block == NULL) return NULL;
     }
     slab_of(block)->used++;
-    // Relaxed, both: the owner is its only writer while the block is free; an enumeration stands
-    // apart from allocation.
+    return block;
+}
+
+void rs_block_publish(struct rs_block *block)
+{
+    // Relaxed load: we are its only user. Release, with the acquire in rs_heap_visit().
     atomic_store_explicit(&block->mark,
                           atomic_load_explicit(&block->mark, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    return block;
+                          memory_order_release);
 }
 
 static void free_remotely(struct slab *slab, struct free_block *block)
@@ -274,7 +277,7 @@ void rs_heap_visit(struct rs_heap *heap, void (*visit)(struct rs_block *block, v
             struct rs_block *block =
                 (struct rs_block *)(void *)((char *)slab + SLAB_HEADER + i * slab->block_size);
 
-            // Acquire: pairs with nothing but the stillness the caller has arranged.
+            // Acquire, with the release in rs_block_publish().
             if (atomic_load_explicit(&block->mark, memory_order_acquire) % 2 == 1) {
                 visit(block, arg);
             }

@@ -22,7 +22,7 @@ struct rs_heap;
 
 // The head of every block; the owner of the block puts it first in its struct.
 struct rs_block {
-    _Atomic uint32_t mark;  // generation * 2 + 1 while live
+    _Atomic uint32_t mark;  // generation * 2 + 1 while live: from publish to free
     uint32_t offset;        // from the start of its slab
 };
 
@@ -36,14 +36,17 @@ void rs_heap_close(struct rs_heap *heap);
 void rs_heap_discard(struct rs_heap *heap);
 
 // Owner only. A block of at least `size` bytes, its head filled in, the rest not zeroed; NULL
-// without memory, or above RS_SLAB_BLOCK_MAX.
+// without memory, or above RS_SLAB_BLOCK_MAX. It must be published before it is freed.
 void *rs_heap_alloc(struct rs_heap *heap, size_t size);
+
+// Says that what is in the block is complete: from here on a visit finds it. Whoever allocated it.
+void rs_block_publish(struct rs_block *block);
 
 // Frees a block of any heap. Any thread; cheaper for the owner of `here`.
 void rs_heap_free(struct rs_heap *here, struct rs_block *block);
 
-// Calls `visit` for every live block. Any thread, while the heap is not closed and its owner does
-// not allocate.
+// Calls `visit` for every published block that is there from start to end, and perhaps for some
+// that come or go meanwhile. Any thread, while the heap is not closed.
 void rs_heap_visit(struct rs_heap *heap, void (*visit)(struct rs_block *block, void *arg),
                    void *arg);
 

@@ -127,6 +127,7 @@ int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *l
     if (handle != NULL) {
         *handle = (struct rouse_join_handle){.base.vtable = &join_vtable, .task = task};
     }
+    rs_block_publish(&task->block);
     rs_counter_add(RS_COUNTER_TASKS, 1);
     rs_counter_add(RS_COUNTER_TASK_RECORDS, 1);
     *out = task;
@@ -185,8 +186,8 @@ rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx,
     if (task_poll_future(task, cx, rs_state_begin_poll(&task->state)) == ROUSE_READY) {
         state = task_complete(task);
     } else {
-        // Relaxed: only for a reader that has made us stand still.
-        atomic_store_explicit(&task->since_ms, now_ms, memory_order_relaxed);
+        // Relaxed: only for a reader that has made us stand still. 0 would mean: not begun.
+        atomic_store_explicit(&task->since_ms, now_ms | 1, memory_order_relaxed);
         if (rs_state_end_poll(&task->state)) state = ROUSE_TASK_SCHEDULED;
     }
     rs_tls.poll_depth--;
@@ -207,7 +208,13 @@ static void handle_release(struct rouse_join_handle *handle)
 
     if (task == NULL) return;
     handle->task = NULL;
-    if (rs_state_drop_join(&task->state)) rouse_future_drop(rs_task_future(task));
+    if (rs_state_drop_join(&task->state)) {
+        rouse_future_drop(rs_task_future(task));
+    } else {
+        // Nobody will wake it. If it is the waker of a task that this one has joined in turn, both
+        // records would keep each other for ever.
+        rouse_waker_slot_deinit(&task->joiner);
+    }
     rs_task_unref(task);
 }
 

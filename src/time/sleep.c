@@ -2,11 +2,12 @@
 //
 // Sleep: a timer in the wheel of the driver it was polled under last.
 //
-//     NEW --first poll--> FILED --the wheel--> FIRED
+//     NEW --first poll--> FILED --the wheel--> FIRED --poll, its deadline moved later--> FILED
 //      ^                    |
 //      +--its driver goes---+        FILED at one driver, polled under another: it moves
 //
 // 1. `entry`, `waker`, and the step out of FILED change under the lock of `driver` only.
+//    So does its `filed_ns`: the wheel may file the entry anew, for a deadline moved later.
 // 2. Whoever takes the entry out of the wheel stores the new state last, with release, and does
 //    not touch the sleep again: its owner may free it as soon as it sees the state.
 
@@ -77,7 +78,6 @@ static bool file(struct rouse_sleep *sleep, struct rouse_driver *driver,
                  const struct rouse_waker *waker, uint64_t deadline_ns)
 {
     struct rouse_waker clone = rouse_waker_clone(waker);
-    bool notify = false;
 
     rs_driver_lock(driver);
     bool live = driver->live;
@@ -87,11 +87,11 @@ static bool file(struct rouse_sleep *sleep, struct rouse_driver *driver,
         // Relaxed: published by the lock.
         atomic_store_explicit(state_of(sleep), SLEEP_FILED, memory_order_relaxed);
         rs_counter_add(RS_COUNTER_TIMERS, 1);
-        notify = rs_driver_timer_insert(driver, &sleep->entry, deadline_ns);
+        // Under the lock, which keeps a driver that we do not turn from being freed meanwhile.
+        if (rs_driver_timer_insert(driver, &sleep->entry, deadline_ns)) rouse_driver_notify(driver);
     }
     rs_driver_unlock(driver);
     if (!live) rouse_waker_drop(&clone);
-    if (notify) rouse_driver_notify(driver);
     return live;
 }
 
@@ -112,15 +112,18 @@ static void unfile(struct rouse_sleep *sleep)
     rouse_waker_drop(&waker);
 }
 
-// Puts this poll's waker in place of the stored one. False if the sleep is filed no longer.
-static bool waker_replace(struct rouse_sleep *sleep, const struct rouse_waker *waker)
+// Puts this poll's waker in place of the stored one. False if the sleep is filed no longer, or for
+// later than `deadline_ns`.
+static bool waker_replace(struct rouse_sleep *sleep, const struct rouse_waker *waker,
+                          uint64_t deadline_ns)
 {
     struct rouse_waker spare = {0};
 
     for (;;) {
         rs_driver_lock(sleep->driver);
         // Relaxed: under the lock that guards it.
-        bool filed = atomic_load_explicit(state_of(sleep), memory_order_relaxed) == SLEEP_FILED;
+        bool filed = atomic_load_explicit(state_of(sleep), memory_order_relaxed) == SLEEP_FILED &&
+                     sleep->entry.filed_ns <= deadline_ns;
         bool same = filed && rouse_waker_will_wake(&sleep->waker, waker);
         bool replaced = filed && !same && spare.vtable != NULL;
 
@@ -158,14 +161,15 @@ static rouse_poll sleep_poll(struct rouse_future *self, struct rouse_context *cx
 
         if (state == SLEEP_FILED) {
             // Moved to an earlier deadline, or polled under another driver: file it anew.
-            if (sleep->entry.filed_ns <= deadline && sleep->driver == cx->driver) {
-                if (waker_replace(sleep, &cx->waker)) return ROUSE_PENDING;
-            } else {
-                unfile(sleep);
+            if (sleep->driver == cx->driver && waker_replace(sleep, &cx->waker, deadline)) {
+                return ROUSE_PENDING;
             }
+            unfile(sleep);
             continue;
         }
-        if (state == SLEEP_FIRED || rouse_now_ns() >= deadline) return sleep_end(sleep, 0);
+        // It may have fired for a deadline that has been moved later since.
+        if (state == SLEEP_FIRED && sleep->entry.filed_ns >= deadline) return sleep_end(sleep, 0);
+        if (rouse_now_ns() >= deadline) return sleep_end(sleep, 0);
         if (cx->driver == NULL || !file(sleep, cx->driver, &cx->waker, deadline)) {
             return sleep_end(sleep, -ECANCELED);
         }

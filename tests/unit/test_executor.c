@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// The executor inside a foreign loop: its descriptor says when a turn would do anything.
+
+#include <errno.h>
+#include <poll.h>
+#include <rouse.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "hand_waker.h"
+
+static bool is_readable(struct rouse_executor *executor, int timeout_ms)
+{
+    struct pollfd entry = {.fd = rouse_executor_fd(executor), .events = POLLIN};
+
+    return poll(&entry, 1, timeout_ms) == 1;
+}
+
+static int add_one(void *arg)
+{
+    return ++*(int *)arg;
+}
+
+static int sleep_5_ms(void *arg)
+{
+    (void)arg;
+    return rouse_sleep(5 * ROUSE_NS_PER_MS);
+}
+
+static void new_loop(struct rouse_executor **executor, struct rouse_spawner **spawner)
+{
+    if (rouse_executor_new(executor, spawner,
+                           &(struct rouse_executor_options){
+                               .size = sizeof(struct rouse_executor_options), .reactor = "epoll"}) <
+        0) {
+        exit(1);
+    }
+}
+
+static void readable_before_the_first_turn(void)
+{
+    struct rouse_executor *executor;
+    struct rouse_spawner *spawner;
+    int runs = 0;
+
+    new_loop(&executor, &spawner);
+    claim(!is_readable(executor, 0), "an executor without tasks is not readable");
+    if (rouse_spawner_spawn(spawner, NULL, add_one, &runs) < 0) exit(1);
+    claim(is_readable(executor, 1000), "a task spawned before the first turn makes it readable");
+    claim(rouse_executor_turn(executor) && runs == 1, "the turn runs it");
+    claim(!is_readable(executor, 0), "and after it there is nothing to do");
+    if (rouse_spawner_spawn(spawner, NULL, add_one, &runs) < 0) exit(1);
+    claim(is_readable(executor, 1000), "a task spawned between turns makes it readable");
+    rouse_spawner_drop(spawner);
+    claim(!rouse_executor_turn(executor) && runs == 2, "the last turn says that it is the last");
+    rouse_executor_free(executor);
+}
+
+static void readable_when_a_timer_is_due(void)
+{
+    struct rouse_executor *executor;
+    struct rouse_spawner *spawner;
+    int turns = 0;
+
+    new_loop(&executor, &spawner);
+    if (rouse_spawner_spawn(spawner, NULL, sleep_5_ms, NULL) < 0) exit(1);
+    rouse_spawner_drop(spawner);
+    uint64_t start = rouse_now_ns();
+    while (rouse_executor_turn(executor) && is_readable(executor, 5000)) turns++;
+    claim(rouse_now_ns() - start >= 5 * ROUSE_NS_PER_MS, "a timer is waited for in poll(2)");
+    claim(turns <= 3, "without turning meanwhile");
+    rouse_executor_free(executor);
+}
+
+struct waiter {
+    struct rouse_spawner *spawner;
+    struct rouse_waker waker;
+    int polls;
+};
+
+// Drops the last spawner in a turn, which notifies the loop that runs it, and waits to be woken.
+static rouse_poll drop_and_wait(void *arg, struct rouse_context *cx)
+{
+    struct waiter *waiter = arg;
+
+    if (waiter->polls++ > 0) return ROUSE_READY;
+    rouse_spawner_drop(waiter->spawner);
+    waiter->waker = rouse_waker_clone(rouse_context_waker(cx));
+    return ROUSE_PENDING;
+}
+
+static void init_drop_and_wait(struct rouse_future *storage, void *arg)
+{
+    rouse_poll_fn_init((struct rouse_poll_fn *)storage, drop_and_wait, arg);
+}
+
+static void readable_after_a_notice_within_a_turn(void)
+{
+    struct rouse_executor *executor;
+    struct waiter waiter = {0};
+
+    new_loop(&executor, &waiter.spawner);
+    if (rouse_spawner_spawn_future(
+            waiter.spawner, NULL,
+            &((struct rouse_future_spec){.size = sizeof(struct rouse_poll_fn),
+                                         .init = init_drop_and_wait,
+                                         .arg = &waiter})) < 0) {
+        exit(1);
+    }
+    claim(rouse_executor_turn(executor), "a task drops the last spawner and waits");
+    while (is_readable(executor, 0) && waiter.polls == 1) (void)rouse_executor_turn(executor);
+    rouse_waker_wake(&waiter.waker);
+    claim(is_readable(executor, 1000), "a wake that follows makes the descriptor readable");
+    claim(!rouse_executor_turn(executor) && waiter.polls == 2, "the turn runs the task to its end");
+    rouse_executor_free(executor);
+}
+
+static void freed_without_a_turn(void)
+{
+    struct rouse_executor *executor;
+    struct rouse_spawner *spawner;
+    int runs = 0;
+
+    new_loop(&executor, &spawner);
+    if (rouse_spawner_spawn(spawner, NULL, add_one, &runs) < 0) exit(1);
+    rouse_executor_free(executor);
+    claim(runs == 1, "what was spawned runs even if the executor is freed at once");
+    claim(rouse_spawner_spawn(spawner, NULL, add_one, &runs) == -ECANCELED,
+          "a spawner outlives its executor, and fails");
+    rouse_spawner_drop(spawner);
+}
+
+int main(void)
+{
+    readable_before_the_first_turn();
+    readable_when_a_timer_is_due();
+    readable_after_a_notice_within_a_turn();
+    freed_without_a_turn();
+    return claims_end();
+}
