@@ -410,11 +410,12 @@ static void wait_clear(struct rouse_io_wait *wait)
     atomic_store_explicit(wait_state(wait), WAIT_NONE, memory_order_relaxed);
 }
 
-// Gives the event that woke us to the next waiter, if there is one.
-static void grant_next(struct rs_source *source, enum rs_direction_name direction)
+// Our turn is over. If the direction may still be ready, the next waiter gets one; if not, a back
+// end that forgets what it has reported must be told to watch again, for those who are left.
+static void turn_end(struct rs_source *source, enum rs_direction_name direction, bool has_tried)
 {
     struct rs_direction *d = &source->directions[direction];
-    struct rouse_waker waker;
+    struct rouse_waker waker = {0};
 
     // Relaxed: whoever was queued when we were granted is seen, through the lock; whoever came
     // later found the queue empty and tried, or stands behind one who did.
@@ -422,7 +423,10 @@ static void grant_next(struct rs_source *source, enum rs_direction_name directio
     struct rouse_driver *home = home_lock(d);
 
     if (home == NULL) return;
-    grant_first(d, &waker);
+    if (!has_tried || rs_source_may_be_ready(source, direction) ||
+        watch_arm(source, direction, home) < 0) {
+        grant_first(d, &waker);
+    }
     rs_driver_unlock(home);
     rouse_waker_wake(&waker);
 }
@@ -453,7 +457,7 @@ void rs_source_unwait(struct rouse_io_wait *wait)
     rouse_waker_drop(&waker);
     if (state == WAIT_GRANTED) {
         wait_clear(wait);
-        grant_next(source, direction);
+        turn_end(source, direction, false);
     }
 }
 
@@ -467,7 +471,7 @@ static rouse_poll finish(struct rs_source *source, enum rs_direction_name direct
         rs_source_unwait(wait);
     } else if (state == WAIT_GRANTED) {
         wait_clear(wait);
-        if (rs_source_may_be_ready(source, direction)) grant_next(source, direction);
+        turn_end(source, direction, true);
     }
     return ROUSE_READY;
 }
