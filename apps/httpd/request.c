@@ -63,8 +63,7 @@ static size_t scan_text(const char *buf, size_t at, size_t end)
         if (buf[at] != '\t') return at;
         at++;
     }
-    while (at < end && !is_control(buf[at]))
-        at++;
+    while (at < end && !is_control(buf[at])) at++;
     return at;
 }
 

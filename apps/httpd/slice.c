@@ -27,8 +27,7 @@ struct http_slice http_slice_trim(struct http_slice slice)
         slice.data++;
         slice.size--;
     }
-    while (slice.size > 0 && is_blank(slice.data[slice.size - 1]))
-        slice.size--;
+    while (slice.size > 0 && is_blank(slice.data[slice.size - 1])) slice.size--;
     return slice;
 }
 

@@ -39,7 +39,8 @@ fail() {
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 load=${ROUSE_BUILD_DIR:-$tree/build}/bin/bench_net_load
-mode=http path=/ connections=64 depths='1 16' rounds=7 seconds=1 warmup=0.3 server_core=0 load_core=1
+mode=http path=/ connections=64 depths='1 16' rounds=7 seconds=1 warmup=0.3
+server_core=0 load_core=1
 while getopts 'm:p:c:d:r:t:w:S:L:l:h' option; do
     case $option in
     m) mode=$OPTARG ;;
@@ -127,8 +128,8 @@ measure() {
 
     server_start "$name"
     for depth in "${depth_list[@]}"; do
-        line=$("$load" --mode "$mode" --path "$path" --target "$address" --connections "$connections" \
-            --depth "$depth" --warmup "$warmup" --duration "$seconds" --cpu "$load_core" \
+        line=$("$load" --mode "$mode" --path "$path" --target "$address" \
+            --connections "$connections" --depth "$depth" --warmup "$warmup" --duration "$seconds" --cpu "$load_core" \
             --server-pid "$server_pid") || fail "the load on server $name failed: $line"
         record "$depth $name $round" "$line"
     done

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// A connection's bytes, in both directions: between the socket and the buffers of its worker.
+//
+// Unread input lies in worker->input[at, end). Whenever a call below waits, it moves: `at` is 0
+// then, and request.head follows. Answers are appended to worker->output; every call that waits
+// sends them first.
+#ifndef HTTPD_STREAM_H
+#define HTTPD_STREAM_H
+
+#include "worker.h"
+
+struct httpd_stream {
+    struct httpd_worker *worker;
+    struct rouse_tcp *tcp;
+    struct httpd_idle idle;
+    struct http_request request;  // its head begins at `at`
+    size_t at;
+    size_t end;
+    char *held;  // the input put aside while others run, else NULL
+    size_t held_size;
+    uint64_t deadline_ns;  // for the rest of the request that has begun to arrive; 0: none has
+};
+
+// Waits for more input. Between two requests that may last until the worker closes the connection,
+// within one until the request is overdue. Returns how many bytes came, 0 at the end of the stream,
+// or a negative errno: -ETIMEDOUT says that a request came too slowly.
+ssize_t httpd_stream_fill(struct httpd_stream *stream);
+
+// Sends what has been appended. Returns 0 or a negative errno.
+int httpd_stream_flush(struct httpd_stream *stream);
+
+// Where the next answer is to be written: HTTPD_REPLY_SIZE_MAX bytes of room. NULL if what is there
+// could not be sent.
+char *httpd_stream_room(struct httpd_stream *stream);
+
+// Appends an answer, whose text has been written to that room; sends what is large right away.
+// Returns 0 or a negative errno.
+int httpd_stream_append(struct httpd_stream *stream, const struct httpd_reply *reply);
+
+// Around a wait for something else. The first may fail with -ENOMEM.
+int httpd_stream_put_aside(struct httpd_stream *stream);
+void httpd_stream_take_back(struct httpd_stream *stream);
+
+// Tells the peer that no more comes, and reads on for a while: a socket that is closed with unread
+// input resets the connection, and the last answer might be lost.
+void httpd_stream_linger(struct httpd_stream *stream);
+
+#endif

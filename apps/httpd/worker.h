@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// What the connections of one worker share. They are fibers pinned to it, so one runs at a time and
+// there are no locks.
+//
+// The buffers belong to the fiber that runs. Whoever is about to wait sends or puts aside what is
+// in them, for the next fiber writes over it. So a connection on which nothing moves has no buffer,
+// and all of them use memory that the cache holds already.
+#ifndef HTTPD_WORKER_H
+#define HTTPD_WORKER_H
+
+#include <rouse/tcp.h>
+
+#include "access_log.h"
+#include "reply.h"
+#include "targets.h"
+
+struct httpd_server;
+
+enum {
+    HTTPD_READ_SIZE = 16 << 10,    // room for a read, beyond an incomplete request
+    HTTPD_OUTPUT_SIZE = 64 << 10,  // answers that go out together
+};
+
+// A connection's place in the ring of those that wait for a request; all zero while it is in none.
+struct httpd_idle {
+    struct httpd_idle *next;
+    struct httpd_idle *prev;
+    struct rouse_tcp *tcp;
+    uint64_t since_ns;
+};
+
+struct httpd_worker {
+    struct httpd_server *server;
+    struct httpd_site site;  // with this worker's cache
+    struct httpd_targets targets;
+    struct http_clock clock;
+    uint64_t now_ns;  // on rouse_now_ns()'s clock, a few milliseconds late at most
+    char *input;
+    size_t input_size;
+    char *output;
+    size_t output_used;
+    char *path;              // HTTP_PATH_SIZE
+    struct httpd_idle idle;  // the ring's head: `next` has waited longest
+    struct httpd_access_log log;
+    unsigned refusals;  // connections that are being told to come back later
+    unsigned index;
+    bool is_closing;  // requests in progress are finished, no more are taken
+};
+
+// Returns 0 or a negative errno; after that, deinit is allowed and needed in any case.
+int httpd_worker_init(struct httpd_worker *worker, struct httpd_server *server, unsigned index);
+void httpd_worker_deinit(struct httpd_worker *worker);
+
+// Reads the clocks. Call after each wait.
+void httpd_worker_tick(struct httpd_worker *worker);
+
+// A connection begins to wait for a request, at the worker's current time.
+static inline void httpd_idle_enter(struct httpd_worker *worker, struct httpd_idle *idle)
+{
+    struct httpd_idle *head = &worker->idle;
+
+    idle->since_ns = worker->now_ns;
+    idle->next = head;
+    idle->prev = head->prev;
+    head->prev->next = idle;
+    head->prev = idle;
+}
+
+// It waits no longer. Does nothing if it was taken out before.
+static inline void httpd_idle_leave(struct httpd_idle *idle)
+{
+    if (idle->next == NULL) return;
+    idle->next->prev = idle->prev;
+    idle->prev->next = idle->next;
+    idle->next = idle->prev = NULL;
+}
+
+// The body of a fiber of this worker: closes connections that have waited too long for a request.
+// When it is aborted, it closes all that wait, sets `is_closing`, and ends.
+int httpd_worker_tend(void *worker);
+
+#endif
