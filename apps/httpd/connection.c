@@ -285,15 +285,33 @@ static bool answer(struct connection *c, size_t head_size)
     return err == 0 && !reply.is_last;
 }
 
+// Reads the next head, as http_request_parse(): from the worker's memo if it is there.
+static int head_take(struct connection *c)
+{
+    struct httpd_stream *s = &c->stream;
+    struct httpd_memo *memo = &c->worker->memo;
+    const char *input = c->worker->input + s->at;
+    size_t size = s->end - s->at;
+
+    // Not if a part of it has been read already.
+    if (s->request.scanned == 0) {
+        uint32_t known = httpd_memo_find(memo, &s->request, input, size);
+
+        if (known > 0) return (int)known;
+    }
+    int result = http_request_parse(&s->request, input, size, &c->worker->server->options->limits);
+
+    if (result > 0) httpd_memo_keep(memo, &s->request, (size_t)result);
+    return result;
+}
+
 // Answers all requests that have arrived. False if the connection is over.
 static bool answer_all(struct connection *c)
 {
     struct httpd_stream *s = &c->stream;
-    const struct http_limits *limits = &c->worker->server->options->limits;
 
     while (s->at < s->end) {
-        int result =
-            http_request_parse(&s->request, c->worker->input + s->at, s->end - s->at, limits);
+        int result = head_take(c);
 
         if (result == 0) return true;
         if (result < 0) return refuse(c, -result);

@@ -12,6 +12,7 @@
 #include <rouse/tcp.h>
 
 #include "access_log.h"
+#include "memo.h"
 #include "reply.h"
 #include "targets.h"
 
@@ -43,6 +44,7 @@ struct httpd_worker {
     char *path;              // HTTP_PATH_SIZE
     struct httpd_idle idle;  // the ring's head: `next` has waited longest
     struct httpd_access_log log;
+    struct httpd_memo memo;
     unsigned refusals;  // connections that are being told to come back later
     unsigned index;
     bool is_closing;  // requests in progress are finished, no more are taken

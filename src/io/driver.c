@@ -269,8 +269,8 @@ void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left)
 {
     // Seq_cst, with the exchange in rouse_driver_notify(). A notify that came before the sleep was
     // announced was kept from the back end, and so are those that follow it.
-    bool notified =
-        atomic_load_explicit(&driver->state, memory_order_seq_cst) == RS_DRIVER_NOTIFIED;
+    bool notified = atomic_load_explicit(&driver->state, memory_order_seq_cst) ==
+                    RS_DRIVER_NOTIFIED;
 
     if (work_is_left || notified) driver->backend->ops->notify(driver->backend);
     (void)driver->backend->ops->set_alarm(driver->backend, rs_driver_next_deadline(driver));

@@ -215,8 +215,21 @@ static char actor[16];
 static void action(void)
 {
     (void)prctl(PR_GET_NAME, actor, 0, 0, 0);
-    // Release, with the acquire in actions_run_on_the_thread().
+    // Release, with the acquire in acted_become().
     atomic_fetch_add_explicit(&acted, 1, memory_order_release);
+}
+
+// Until the action has been called `times` times; false if that takes 20 seconds.
+static bool acted_become(int times)
+{
+    uint64_t deadline = rouse_deadline_after(20 * ROUSE_NS_PER_S);
+
+    // Acquire, with the release in action().
+    while (atomic_load_explicit(&acted, memory_order_acquire) != times) {
+        if (rouse_now_ns() > deadline) return false;
+        hand_pause();
+    }
+    return true;
 }
 
 static void actions_run_on_the_thread(void)
@@ -226,15 +239,13 @@ static void actions_run_on_the_thread(void)
 
     rouse_signal_init(&signal, SIGHUP);
     signal_self(SIGHUP);
-    claim(err == 0 && finish(&signal) == SIGHUP &&
-              atomic_load_explicit(&acted, memory_order_acquire) == 1,
-          "an action is called, before the waiters are woken");
+    claim(err == 0 && finish(&signal) == SIGHUP && acted_become(1),
+          "a signal calls its action, and wakes the waiters");
     claim(strcmp(actor, "rouse-signal") == 0, "on the signal thread");
     err = rs_signal_set_action(SIGHUP, NULL);
     rouse_signal_init(&signal, SIGHUP);
     signal_self(SIGHUP);
-    claim(err == 0 && finish(&signal) == SIGHUP &&
-              atomic_load_explicit(&acted, memory_order_acquire) == 1,
+    claim(err == 0 && finish(&signal) == SIGHUP && acted_become(1),
           "and no longer once it is taken away");
     claim(rs_signal_set_action(SIGKILL, action) == -EINVAL, "SIGKILL cannot have one");
 }

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+window.parts.push(16);
