@@ -129,7 +129,8 @@ measure() {
     server_start "$name"
     for depth in "${depth_list[@]}"; do
         line=$("$load" --mode "$mode" --path "$path" --target "$address" \
-            --connections "$connections" --depth "$depth" --warmup "$warmup" --duration "$seconds" --cpu "$load_core" \
+            --connections "$connections" --depth "$depth" --warmup "$warmup" \
+            --duration "$seconds" --cpu "$load_core" \
             --server-pid "$server_pid") || fail "the load on server $name failed: $line"
         record "$depth $name $round" "$line"
     done
@@ -163,14 +164,19 @@ spread() {
 # column DEPTH SERVER FIELD: one number a round.
 column() {
     printf '%s\n' "${results[@]}" |
-        awk -v depth="$1" -v server="$2" -v field="$3" '$1 == depth && $2 == server { print $field }'
+        awk -v depth="$1" -v server="$2" -v field="$3" \
+            '$1 == depth && $2 == server { print $field }'
 }
 
 # ratios DEPTH FIELD: A to B, one a round.
 ratios() {
     printf '%s\n' "${results[@]}" | awk -v depth="$1" -v field="$2" '
         $1 == depth { value[$2, $3] = $field; if ($3 > rounds) rounds = $3 }
-        END { for (i = 1; i <= rounds; i++) if (value["B", i] > 0) print value["A", i] / value["B", i] }'
+        END {
+            for (i = 1; i <= rounds; i++) {
+                if (value["B", i] > 0) print value["A", i] / value["B", i]
+            }
+        }'
 }
 
 row() {
