@@ -194,6 +194,7 @@ endforeach()
 
 if(EXISTS "${rouse_tests_dir}/tidy/tidy.sh" AND NOT ROUSE_SANITIZE)
     rouse_add_test(tidy tidy 180 bash "${rouse_tests_dir}/tidy/tidy.sh")
+    rouse_add_test(tidy_docs tidy 60 bash "${rouse_tests_dir}/tidy/docs_names.sh")
     rouse_add_test(tidy_self tidy 60 bash "${rouse_tests_dir}/tidy/self_test.sh")
 endif()
 

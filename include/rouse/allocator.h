@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Where a runtime gets its memory. Two pairs: bytes, for objects, and pages, for slabs and stacks.
-// rouse allocates when something is made (a runtime, a task, a socket, a job), never to poll,
-// wake, cancel, close or shut down.
+// rouse allocates when something is made (a runtime, a task, a socket, a job, the first wait on a
+// descriptor), never to wake, cancel, close or shut down.
 
 #ifndef ROUSE_ALLOCATOR_H
 #define ROUSE_ALLOCATOR_H

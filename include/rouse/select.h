@@ -55,6 +55,7 @@ struct rouse_race {
     struct rouse_future base;
     struct rouse_future **arms;
     size_t count;
+    bool begun;      // private
     size_t winner;   // the arm that succeeded; `count` if all failed
     int64_t output;  // its result, or the last failure's negative errno
 };

@@ -82,6 +82,7 @@ struct rouse_interval_tick {
     struct rouse_interval *interval;  // borrowed
     struct rouse_sleep sleep;
     uint64_t output;  // the time for which the tick was due
+    int error;        // 0, or -ECANCELED when it was polled without a driver: no tick was taken
 };
 
 /// Starts an interval: the first tick is due at `start_ns`, then every `period_ns` > 0.

@@ -24,7 +24,8 @@ struct rouse_runtime;
 // A fiber's body, as C11's thrd_create: its result is what a join returns.
 typedef int (*rouse_fiber_function)(void *arg);
 
-// Makes a future at `storage` from `arg`. Called once, by the spawning thread; may not fail.
+// Makes a future at `storage` from `arg`. Called once, by the spawning thread; may not fail, and
+// may not wait.
 typedef void (*rouse_init_function)(struct rouse_future *storage, void *arg);
 
 // Ends when the task has ended. Dropping it detaches the task.

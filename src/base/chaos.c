@@ -9,15 +9,16 @@
 
 #include "base/random.h"
 
-bool rs_chaos_on;
+_Atomic bool rs_chaos_on;
 
 void rs_chaos_init(void)
 {
     const char *text = getenv("ROUSE_CHAOS");
 
-    if (text == NULL || rs_chaos_on) return;
+    // Relaxed, here and below: a switch that is thrown once.
+    if (text == NULL || atomic_load_explicit(&rs_chaos_on, memory_order_relaxed)) return;
     rs_random_seed(strtoull(text, NULL, 0));
-    rs_chaos_on = true;
+    atomic_store_explicit(&rs_chaos_on, true, memory_order_relaxed);
 }
 
 bool rs_chaos_draw(enum rs_chaos point)

@@ -8,6 +8,7 @@
 #define RS_BASE_CHAOS_H
 
 #include <rouse/compiler.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum rs_chaos {
@@ -23,7 +24,7 @@ enum rs_chaos {
 #define ROUSE_CHAOS_POINTS 1
 #endif
 
-extern bool rs_chaos_on;
+extern _Atomic bool rs_chaos_on;
 
 // Reads ROUSE_CHAOS; called once before a runtime's threads start.
 void rs_chaos_init(void);
@@ -33,7 +34,10 @@ bool rs_chaos_draw(enum rs_chaos point);
 // True if the caller should go the other way this time.
 static inline bool rs_chaos(enum rs_chaos point)
 {
-    return ROUSE_CHAOS_POINTS && ROUSE_UNLIKELY(rs_chaos_on) && rs_chaos_draw(point);
+    // Relaxed: a switch that is thrown once.
+    return ROUSE_CHAOS_POINTS &&
+           ROUSE_UNLIKELY(atomic_load_explicit(&rs_chaos_on, memory_order_relaxed)) &&
+           rs_chaos_draw(point);
 }
 
 #endif

@@ -25,7 +25,7 @@ static int log_level = -1;  // not yet read from the environment
 static rouse_panic_hook panic_hook;
 static void *panic_data;
 
-const char *(*rs_log_task_name)(void);
+const char *(*_Atomic rs_log_task_name)(void);
 
 static int level_from_environment(void)
 {
@@ -80,10 +80,13 @@ void rs_log_write(rouse_log_level level, const char *site, const char *format, .
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    // Relaxed: a pointer to a function, the same each time.
+    const char *(*task_name)(void) = atomic_load_explicit(&rs_log_task_name, memory_order_relaxed);
+
     hook(data, &(struct rouse_log_record){
                    .level = level,
                    .site = site,
-                   .task = rs_log_task_name != NULL ? rs_log_task_name() : NULL,
+                   .task = task_name != NULL ? task_name() : NULL,
                    .message = message,
                });
 }

@@ -26,7 +26,7 @@ struct rs_tls {
     struct rouse_context *context;  // of the task poll in progress; NULL outside polls
     struct rs_fiber *fiber;         // the fiber whose stack we are on; NULL on the thread's own
     uint64_t random[2];             // state of this thread's generator; all zero until seeded
-    uint32_t poll_depth;            // > 0 while a poll or a waker callback of ours is running
+    uint32_t poll_depth;            // > 0 while a poll of ours is running
 };
 
 // Initial-exec: one move from the thread pointer, also in the shared library.

@@ -33,17 +33,27 @@ struct call {
     struct rouse_waker waker;  // of the last poll
 };
 
-static struct rs_blocking_pool *current_pool(void)
+// The pool for the jobs of this thread, alive until pool_release(); NULL if there is none.
+static struct rs_blocking_pool *pool_acquire(void)
 {
+    const struct rs_blocking_pool_source *source = rs_blocking_pool_get_default();
+
     if (rs_tls.pool != NULL) return rs_tls.pool;
-    return rs_blocking_pool_default != NULL ? rs_blocking_pool_default() : NULL;
+    return source != NULL ? source->acquire() : NULL;
+}
+
+static void pool_release(struct rs_blocking_pool *pool)
+{
+    if (pool != NULL && pool != rs_tls.pool) rs_blocking_pool_get_default()->release(pool);
 }
 
 static int call_submit(struct call *call)
 {
-    struct rs_blocking_pool *pool = current_pool();
+    struct rs_blocking_pool *pool = pool_acquire();
+    int err = pool != NULL ? rs_blocking_pool_submit(pool, &call->job) : -EAGAIN;
 
-    return pool != NULL ? rs_blocking_pool_submit(pool, &call->job) : -EAGAIN;
+    pool_release(pool);
+    return err;
 }
 
 // Runs the call, unless it failed, and publishes its outcome.
@@ -214,7 +224,7 @@ static void detached_run(struct rs_blocking_job *job, int err)
 // Submits the job; one share is the future's, the other the pool's. On failure `arg` is freed.
 static int blocking_submit(struct rouse_blocking *b)
 {
-    struct rs_blocking_pool *pool = current_pool();
+    struct rs_blocking_pool *pool = pool_acquire();
     struct detached *d = NULL;
     int err = pool != NULL ? -ENOMEM : -EAGAIN;
 
@@ -227,6 +237,7 @@ static int blocking_submit(struct rouse_blocking *b)
         atomic_store_explicit(&d->shares, 2, memory_order_relaxed);
         err = rs_blocking_pool_submit(pool, &d->call.job);
     }
+    pool_release(pool);
     if (err < 0) {
         if (d != NULL) detached_free(d);
         arg_free(b->free_arg, b->arg);

@@ -28,14 +28,26 @@
 #include "base/sys.h"
 #include "base/thread.h"
 
-// A thread of the pool, on its own stack.
+// A thread of the pool, on its own stack. It has no shard of the counters: jobs count little, and
+// after a fork the stacks of threads that are gone are given to new ones.
 struct pool_thread {
     struct rs_list link;     // among the idle; in no list: it has been chosen
     _Atomic uint32_t woken;  // it sleeps on this
-    struct rs_counters counters;
 };
 
-struct rs_blocking_pool *(*rs_blocking_pool_default)(void);
+static _Atomic(const struct rs_blocking_pool_source *) default_source;
+
+void rs_blocking_pool_set_default(const struct rs_blocking_pool_source *source)
+{
+    // Release, with the acquire below: what the source points to is there.
+    atomic_store_explicit(&default_source, source, memory_order_release);
+}
+
+const struct rs_blocking_pool_source *rs_blocking_pool_get_default(void)
+{
+    // Acquire, with the release above.
+    return atomic_load_explicit(&default_source, memory_order_acquire);
+}
 
 void rs_blocking_pool_init(struct rs_blocking_pool *pool, const struct rouse_allocator *allocator,
                            unsigned threads_max, size_t queue_max)
@@ -112,6 +124,13 @@ static void job_end(struct rs_blocking_pool *pool, struct rs_blocking_job *job, 
     if (job_gone(pool) && pool->drained != NULL) pool->drained(pool->drained_data);
 }
 
+// Call with the lock held.
+static void threads_add(struct rs_blocking_pool *pool, int amount)
+{
+    pool->threads += (unsigned)amount;
+    rs_counter_add(RS_COUNTER_THREADS, amount);
+}
+
 // Call with the lock held; it is released for the time of each job.
 static void run_queued(struct rs_blocking_pool *pool)
 {
@@ -149,8 +168,10 @@ static void thread_leave(struct rs_blocking_pool *pool)
 {
     bool join = pool->has_left;
     pthread_t before = pool->left;
-    bool last = --pool->threads == 0;
+    bool last;
 
+    threads_add(pool, -1);
+    last = pool->threads == 0;
     pool->has_left = true;
     pool->left = pthread_self();
     // Release, with the acquire in rs_blocking_pool_wait(): it sees whom to join.
@@ -168,8 +189,6 @@ static void *pool_thread(void *arg)
     bool stays = true;
 
     rs_thread_set_name("rouse-blocking");
-    rs_counters_enter(&thread.counters);
-    rs_counter_add(RS_COUNTER_THREADS, 1);
     rs_list_init(&thread.link);
 
     rs_lock(&pool->lock);
@@ -179,8 +198,6 @@ static void *pool_thread(void *arg)
         // A job may have come while the time ran out.
         stays = !pool->closed && (idle_wait(pool, &thread) || pool->queued > 0);
     }
-    rs_counter_add(RS_COUNTER_THREADS, -1);
-    rs_counters_leave();
     thread_leave(pool);
     return NULL;
 }
@@ -218,7 +235,7 @@ static struct pool_thread *choose(struct rs_blocking_pool *pool)
 // where the one that did not start had been counted on.
 static void make_up_for(struct rs_blocking_pool *pool)
 {
-    pool->threads--;
+    threads_add(pool, -1);
     pool->coming--;
     while (pool->queued > pool->coming) {
         struct pool_thread *thread = choose(pool);
@@ -276,7 +293,7 @@ int rs_blocking_pool_submit(struct rs_blocking_pool *pool, struct rs_blocking_jo
         pool->queued++;
         if (pool->queued > pool->coming) chosen = choose(pool);
         start = pool->queued > pool->coming && pool->threads < pool->threads_max;
-        pool->threads += start;
+        threads_add(pool, start);
         pool->coming += start;
     }
     rs_unlock(&pool->lock);
@@ -375,5 +392,8 @@ bool rs_blocking_pool_wait(struct rs_blocking_pool *pool, uint64_t deadline_ns)
 
 void rs_blocking_pool_deinit(struct rs_blocking_pool *pool)
 {
+    // Nothing is left of either, but in a child: they are not there.
+    rs_counter_add(RS_COUNTER_THREADS, -(int64_t)pool->threads);
+    rs_counter_add(RS_COUNTER_BLOCKING_JOBS, -(int64_t)rs_blocking_pool_jobs(pool));
     *pool = (struct rs_blocking_pool){.closed = true};
 }

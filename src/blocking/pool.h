@@ -96,8 +96,14 @@ bool rs_blocking_pool_wait(struct rs_blocking_pool *pool, uint64_t deadline_ns);
 // not. Accepts an all-zero pool.
 void rs_blocking_pool_deinit(struct rs_blocking_pool *pool);
 
-// The pool used where rs_tls.pool is NULL: the default runtime's. Set by the layer that knows
-// runtimes, before any job; may return NULL.
-extern struct rs_blocking_pool *(*rs_blocking_pool_default)(void);
+// Where a thread without a pool of its own (rs_tls.pool is NULL) finds one: the default runtime's.
+struct rs_blocking_pool_source {
+    struct rs_blocking_pool *(*acquire)(void);  // alive until released; may return NULL
+    void (*release)(struct rs_blocking_pool *pool);
+};
+
+// Set by the layer that knows runtimes; the same source each time. Any thread.
+void rs_blocking_pool_set_default(const struct rs_blocking_pool_source *source);
+const struct rs_blocking_pool_source *rs_blocking_pool_get_default(void);
 
 #endif

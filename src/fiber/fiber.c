@@ -43,16 +43,18 @@ static void starve(struct rs_fiber_host *host, struct rs_fiber *fiber)
     host->starved_last = fiber;
 }
 
+// A stack is free: every starved fiber tries again, since one that needs more may have to go on
+// waiting.
 static void feed(struct rs_fiber_host *host)
 {
-    struct rs_fiber *fiber = host->starved_first;
-    struct rouse_waker waker;
+    while (host->starved_first != NULL) {
+        struct rs_fiber *fiber = host->starved_first;
+        struct rouse_waker waker = rs_task_waker(fiber->task);
 
-    if (fiber == NULL) return;
-    host->starved_first = fiber->next_starved;
-    fiber->starved = false;
-    waker = rs_task_waker(fiber->task);
-    rouse_waker_wake_by_ref(&waker);
+        host->starved_first = fiber->next_starved;
+        fiber->starved = false;
+        rouse_waker_wake_by_ref(&waker);
+    }
 }
 
 // A starved fiber was polled for another reason, an abort: it tries again, and queues up again.

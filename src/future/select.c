@@ -114,17 +114,24 @@ void rouse_select_all_init(struct rouse_select_all *select, struct rouse_future 
         .base.vtable = &select_all_vtable, .arms = arms, .count = count, .order = order};
 }
 
+// True if the arm ends in this poll. One that had ended before the first poll ends in that.
+static bool arm_ends(struct rouse_future *arm, bool begun, struct rouse_context *cx, bool *running)
+{
+    if (rouse_future_is_ended(arm)) return !begun;
+    if (rouse_future_poll(arm, cx) == ROUSE_READY) return true;
+    *running = true;
+    return false;
+}
+
 static rouse_poll race_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_race *r = ROUSE_CONTAINER_OF(self, struct rouse_race, base);
+    bool begun = r->begun;
     bool running = false;
 
+    r->begun = true;
     for (size_t i = 0; i < r->count; i++) {
-        if (rouse_future_is_ended(r->arms[i])) continue;
-        if (rouse_future_poll(r->arms[i], cx) == ROUSE_PENDING) {
-            running = true;
-            continue;
-        }
+        if (!arm_ends(r->arms[i], begun, cx, &running)) continue;
         r->output = rouse_future_result(r->arms[i]);
         if (r->output < 0) continue;
         r->winner = i;

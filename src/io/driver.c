@@ -168,19 +168,13 @@ static int dispatch(struct rouse_driver *driver, const struct rs_event *events, 
     return woken;
 }
 
-static int ask(struct rouse_driver *driver, uint64_t timeout_ns)
-{
-    struct rs_event events[EVENTS_MAX];
-    int count = driver->backend->ops->wait(driver->backend, events, EVENTS_MAX, timeout_ns);
-
-    return count > 0 ? dispatch(driver, events, count) : 0;
-}
-
 int rs_driver_poll(struct rouse_driver *driver)
 {
+    struct rs_event events[EVENTS_MAX];
     int woken = fire_timers(driver);
+    int count = driver->backend->ops->wait(driver->backend, events, EVENTS_MAX, 0);
 
-    return woken + ask(driver, 0);
+    return count > 0 ? woken + dispatch(driver, events, count) : woken;
 }
 
 void rs_driver_prepare_sleep(struct rouse_driver *driver)
@@ -220,14 +214,21 @@ static uint64_t sleep_timeout(struct rouse_driver *driver, uint64_t deadline_ns)
     return rs_clock_is_virtual() ? ROUSE_NEVER : until - now;  // who moves the clock notifies
 }
 
-int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns)
+int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*awake)(void *arg),
+                    void *arg)
 {
+    struct rs_event events[EVENTS_MAX];
     // Seq_cst: a notify since rs_driver_prepare_sleep() ends the sleep before it begins.
     bool sleeping = atomic_load_explicit(&driver->state, memory_order_seq_cst) ==
                     RS_DRIVER_SLEEPING;
-    int woken = ask(driver, sleeping ? sleep_timeout(driver, deadline_ns) : 0);
+    int count = driver->backend->ops->wait(driver->backend, events, EVENTS_MAX,
+                                           sleeping ? sleep_timeout(driver, deadline_ns) : 0);
 
+    // Awake for all to see before anybody is woken: or what we wake would have us notified.
     rs_driver_cancel_sleep(driver);
+    if (awake != NULL) awake(arg);
+    int woken = count > 0 ? dispatch(driver, events, count) : 0;
+
     return woken + fire_timers(driver);
 }
 
@@ -243,7 +244,7 @@ int rouse_driver_turn(struct rouse_driver *driver, uint64_t deadline_ns)
 
         if (until != ROUSE_NEVER) rs_clock_jump_to(until);
     }
-    return rs_driver_sleep(driver, deadline_ns);
+    return rs_driver_sleep(driver, deadline_ns, NULL, NULL);
 }
 
 void rouse_driver_notify(struct rouse_driver *driver)

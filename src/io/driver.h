@@ -73,9 +73,10 @@ int rs_driver_poll(struct rouse_driver *driver);
 void rs_driver_prepare_sleep(struct rouse_driver *driver);
 void rs_driver_cancel_sleep(struct rouse_driver *driver);
 
-// Sleeps until an event, a notify, the wheel's next deadline or `deadline_ns`; then wakes what is
-// due and ready. Returns the number of wakes.
-int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns);
+// Sleeps until an event, a notify, the wheel's next deadline or `deadline_ns`; then calls
+// `awake(arg)`, if it is not NULL, and wakes what is due and ready. Returns the number of wakes.
+int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*awake)(void *arg),
+                    void *arg);
 
 // The next deadline in the wheel, or an earlier bound; ROUSE_NEVER if there is none.
 uint64_t rs_driver_next_deadline(const struct rouse_driver *driver);

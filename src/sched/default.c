@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <rouse/assert.h>
 #include <rouse/await.h>
-#include <rouse/clock.h>
+#include <rouse/error.h>
 #include <rouse/runtime.h>
 #include <unistd.h>
 
@@ -18,45 +18,77 @@
 static struct rs_lock default_lock;
 static struct rouse_runtime *default_runtime;  // under default_lock
 
-static struct rs_blocking_pool *default_pool(void)
+// What a plain thread's blocking jobs use, pinned while they are submitted.
+static struct rs_blocking_pool *pool_acquire(void)
 {
-    struct rouse_runtime *runtime = rouse_runtime_default();
+    struct rouse_runtime *runtime = rs_default_pin();
 
     return runtime != NULL ? rs_runtime_pool(runtime) : NULL;
 }
 
-// Call with the lock held.
-static struct rouse_runtime *default_make(void)
+static void pool_release(struct rs_blocking_pool *pool)
 {
-    // The child of a fork makes its own.
-    if (default_runtime != NULL && default_runtime->pid != getpid()) default_runtime = NULL;
-    if (default_runtime == NULL) {
-        int err = rouse_runtime_new(&default_runtime, NULL);
+    rs_sched_unpin(ROUSE_CONTAINER_OF(pool, struct rs_sched, pool));
+}
 
-        if (err < 0) {
-            rs_log(ROUSE_LOG_ERROR, "the default runtime cannot be made: %d", err);
-            default_runtime = NULL;
-        }
+static const struct rs_blocking_pool_source default_pool = {.acquire = pool_acquire,
+                                                            .release = pool_release};
+
+// The default runtime, pinned if asked for; NULL if there is none. The child of a fork has none
+// yet.
+static struct rouse_runtime *default_get(bool pinned)
+{
+    rs_lock(&default_lock);
+    if (default_runtime != NULL && default_runtime->pid != getpid()) default_runtime = NULL;
+    struct rouse_runtime *runtime = default_runtime;
+    if (runtime != NULL && pinned) rs_sched_pin(&runtime->sched);
+    rs_unlock(&default_lock);
+    return runtime;
+}
+
+// Makes `runtime` the default one; false if there is one already.
+static bool default_set(struct rouse_runtime *runtime)
+{
+    rs_lock(&default_lock);
+    bool set = default_runtime == NULL || default_runtime->pid != getpid();
+    if (set) default_runtime = runtime;
+    rs_unlock(&default_lock);
+    rs_blocking_pool_set_default(&default_pool);
+    return set;
+}
+
+// Without the lock, since a runtime logs when it starts. Another thread may be faster.
+static bool default_make(void)
+{
+    struct rouse_runtime *runtime;
+    int err = rouse_runtime_new(&runtime, NULL);
+
+    if (err < 0) {
+        rs_log(ROUSE_LOG_ERROR, "the default runtime cannot be made: %s", rouse_strerror(err));
+        return false;
     }
-    rs_blocking_pool_default = default_pool;
-    return default_runtime;
+    if (!default_set(runtime)) rouse_runtime_free(runtime);
+    return true;
+}
+
+static struct rouse_runtime *default_get_or_make(bool pinned)
+{
+    struct rouse_runtime *runtime;
+
+    do {
+        runtime = default_get(pinned);
+    } while (runtime == NULL && default_make());
+    return runtime;
 }
 
 struct rouse_runtime *rouse_runtime_default(void)
 {
-    rs_lock(&default_lock);
-    struct rouse_runtime *runtime = default_make();
-    rs_unlock(&default_lock);
-    return runtime;
+    return default_get_or_make(false);
 }
 
 struct rouse_runtime *rs_default_pin(void)
 {
-    rs_lock(&default_lock);
-    struct rouse_runtime *runtime = default_make();
-    if (runtime != NULL) rs_sched_pin(&runtime->sched);
-    rs_unlock(&default_lock);
-    return runtime;
+    return default_get_or_make(true);
 }
 
 int rouse_spawn_at(struct rouse_join_handle *handle, rouse_fiber_function fn, void *arg,
@@ -100,15 +132,6 @@ int64_t rouse_abort_and_wait(struct rouse_join_handle *handle)
     return rouse_join(handle);
 }
 
-// Makes `runtime` the default one, unless there is one already.
-static void default_set(struct rouse_runtime *runtime)
-{
-    rs_lock(&default_lock);
-    if (default_runtime == NULL || default_runtime->pid != getpid()) default_runtime = runtime;
-    rs_blocking_pool_default = default_pool;
-    rs_unlock(&default_lock);
-}
-
 void rs_default_forget(struct rouse_runtime *runtime)
 {
     rs_lock(&default_lock);
@@ -140,7 +163,7 @@ int rouse_run_with(rouse_fiber_function fn, void *arg, const struct rouse_runtim
     int err = rouse_runtime_new(&runtime, &o);
 
     if (err < 0) return err;
-    default_set(runtime);
+    (void)default_set(runtime);
     int result = run_root(runtime, fn, arg);
 
     rouse_runtime_free(runtime);

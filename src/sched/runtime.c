@@ -191,10 +191,35 @@ no_sched:
 // How long a shutdown that ran out of time waits for workers to stand still, to name what is left.
 #define PAUSE_NS (100 * ROUSE_NS_PER_MS)
 
-static void name_survivor(struct rouse_task *task, void *arg)
+enum { SURVIVORS_NAMED = 16 };
+
+struct survivors {
+    size_t count;
+    const char *names[SURVIVORS_NAMED];
+};
+
+static void survivor_add(struct rouse_task *task, void *arg)
 {
-    (void)arg;
-    rs_log(ROUSE_LOG_WARN, "shutdown is waiting for task %s", rouse_task_name(task));
+    struct survivors *s = arg;
+
+    if (s->count < SURVIVORS_NAMED) s->names[s->count] = rouse_task_name(task);
+    s->count++;
+}
+
+// The log's hook is called when the workers run again.
+static void survivors_log(struct rs_sched *sched)
+{
+    struct survivors s = {0};
+
+    rs_sched_pause(sched, PAUSE_NS);
+    rs_sched_visit_tasks(sched, survivor_add, &s);
+    rs_sched_resume(sched);
+    for (size_t i = 0; i < s.count && i < SURVIVORS_NAMED; i++) {
+        rs_log(ROUSE_LOG_WARN, "shutdown is waiting for task %s", s.names[i]);
+    }
+    if (s.count > SURVIVORS_NAMED) {
+        rs_log(ROUSE_LOG_WARN, "shutdown is waiting for %zu more", s.count - SURVIVORS_NAMED);
+    }
 }
 
 // Waits until every task has ended, or the deadline.
@@ -225,9 +250,7 @@ int rouse_runtime_shutdown(struct rouse_runtime *runtime, uint64_t timeout_ns)
                  "call it from another thread");
     rs_sched_close(sched);
     if (!wait_ended(sched, deadline)) {
-        rs_sched_pause(sched, PAUSE_NS);
-        rs_sched_visit_tasks(sched, name_survivor, NULL);
-        rs_sched_resume(sched);
+        survivors_log(sched);
         return -ETIMEDOUT;
     }
     rs_blocking_pool_close(&sched->pool);

@@ -424,7 +424,8 @@ static int workers_init(struct rs_sched *sched, const struct rs_sched_options *o
 int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options)
 {
     rs_chaos_init();
-    rs_log_task_name = current_task_name;
+    // Relaxed: a pointer to a function, the same each time.
+    atomic_store_explicit(&rs_log_task_name, current_task_name, memory_order_relaxed);
     sched->base.schedule = sched_schedule;
     sched->allocator = options->allocator;
     sched->kind = options->kind;

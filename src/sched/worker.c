@@ -408,13 +408,20 @@ static void virtual_clock_jump(struct rs_worker *w)
     }
 }
 
+static void leave_idle_set(void *worker)
+{
+    struct rs_worker *w = worker;
+
+    w->searching = !rs_idle_leave(&w->sched->idle, w->index);
+}
+
 static void worker_sleep(struct rs_worker *w)
 {
     uint64_t until = rs_sentinel_claim(w);
 
     rs_counter_add(RS_COUNTER_PARKS, 1);
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
-    (void)rs_driver_sleep(w->driver, until);
+    (void)rs_driver_sleep(w->driver, until, leave_idle_set, w);
     w->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
     if (until != ROUSE_NEVER) rs_sentinel_look(w);
 }
@@ -428,10 +435,10 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
     rs_idle_enter(idle, w->index, w->searching);
     if (rs_worker_has_work(w) || done(arg)) {
         rs_driver_cancel_sleep(w->driver);
+        leave_idle_set(w);
     } else {
         worker_sleep(w);
     }
-    w->searching = !rs_idle_leave(idle, w->index);
 }
 
 // A worker that wakes to work while others sleep sees to it that one of them keeps an eye on it.

@@ -39,6 +39,8 @@ static rouse_poll tick_poll(struct rouse_future *self, struct rouse_context *cx)
     // A burst of missed ticks is ready at once each time: it must let others run.
     if (!rouse_context_spend(cx)) return ROUSE_PENDING;
     if (rouse_future_poll(&tick->sleep.base, cx) == ROUSE_PENDING) return ROUSE_PENDING;
+    tick->error = tick->sleep.output;
+    if (tick->error < 0) return ROUSE_READY;
     tick->output = interval->next_ns;
     interval->next_ns = tick_after(interval, rouse_now_ns());
     return ROUSE_READY;
@@ -57,7 +59,13 @@ static int tick_describe(const struct rouse_future *self, char *buf, size_t size
                     (double)tick->interval->period_ns / 1e9);
 }
 
-static const struct rouse_future_vtable tick_ended = {.name = "interval_tick"};
+static int64_t tick_result(const struct rouse_future *self)
+{
+    return ((const struct rouse_interval_tick *)self)->error;
+}
+
+static const struct rouse_future_vtable tick_ended = {.name = "interval_tick",
+                                                      .result = tick_result};
 static const struct rouse_future_vtable tick_vtable = {
     .poll = tick_poll,
     .drop = tick_drop,
@@ -70,6 +78,7 @@ void rouse_interval_tick_init(struct rouse_interval_tick *tick, struct rouse_int
     tick->base.vtable = &tick_vtable;
     tick->interval = interval;
     tick->output = 0;
+    tick->error = 0;
     rouse_sleep_until_init(&tick->sleep, interval->next_ns);
 }
 
@@ -80,6 +89,7 @@ int rouse_interval_tick(struct rouse_interval *interval, uint64_t *due_ns)
     rouse_interval_tick_init(&tick, interval);
     int err = rouse_await(&tick.base);
 
+    if (err == 0) err = tick.error;
     if (err == 0 && due_ns != NULL) *due_ns = tick.output;
     return err;
 }

@@ -13,8 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/counters.h"
+#include "base/sanitizer.h"
 #include "base/sys.h"
 #include "claim.h"
 #include "hand_waker.h"
@@ -494,6 +497,47 @@ static void closing(void)
     rs_blocking_pool_deinit(&zero);
 }
 
+// In the child: 0 if all is well. The pool of the parent has two threads that work, and a job that
+// waits.
+static int in_the_child(void)
+{
+    struct job job;
+
+    rs_blocking_pool_deinit(&pool);
+    if (threads() != 0 || live_jobs() != 0) return 1;
+    pool_open(2, JOBS, RS_BLOCKING_KEEP_ALIVE_NS);
+    if (job_submit(&job, NULL) < 0 || !job_wait(&job) || threads() != 1) return 2;
+    return pool_close() && threads() == 0 && live_jobs() == 0 ? 0 : 3;
+}
+
+static void forks_start_anew(void)
+{
+    atomic_bool gate = false;
+    struct job jobs[3];
+    int status = -1;
+    pid_t child;
+
+    if (RS_TSAN) {
+        claim(true, "the child of a fork starts anew # SKIP not supported by the sanitizer");
+        return;
+    }
+    pool_open(2, JOBS, RS_BLOCKING_KEEP_ALIVE_NS);
+    for (int i = 0; i < 3; i++) {
+        (void)job_submit(&jobs[i], &gate);
+    }
+    wait_until_all_came();
+    child = fork();
+    if (child == 0) {
+        (void)alarm(20);
+        _exit(in_the_child());
+    }
+    (void)waitpid(child, &status, 0);
+    claim(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "the child of a fork gives the pool up, and makes its own");
+    gate_open(&gate);
+    claim(job_wait(&jobs[2]) && pool_close(), "the parent's goes on");
+}
+
 // The futures. An argument counts what happens to it.
 struct argument {
     atomic_bool gate;
@@ -624,10 +668,21 @@ static void *no_memory(size_t size)
     return NULL;
 }
 
-static struct rs_blocking_pool *default_pool(void)
+static int acquired;
+
+static struct rs_blocking_pool *default_acquire(void)
 {
+    acquired++;
     return &pool;
 }
+
+static void default_release(struct rs_blocking_pool *released)
+{
+    if (released == &pool) acquired--;
+}
+
+static const struct rs_blocking_pool_source default_pool = {.acquire = default_acquire,
+                                                            .release = default_release};
 
 static void futures_that_are_refused(void)
 {
@@ -640,13 +695,14 @@ static void futures_that_are_refused(void)
     rs_sys.malloc = rs_sys_real.malloc;
     rs_tls.pool = NULL;
     claim(is_refused(-EAGAIN), "without a pool it ends with -EAGAIN");
-    rs_blocking_pool_default = default_pool;
+    rs_blocking_pool_set_default(&default_pool);
     rouse_blocking_init(&b, call, &a, argument_free);
     bool pending = hand_waker_poll(&hand, &b.base) == ROUSE_PENDING;
     gate_open(&a.gate);
     claim(pending && hand_waker_wait(&hand, 1) && hand_waker_poll(&hand, &b.base) == ROUSE_READY,
           "the default pool stands in");
-    rs_blocking_pool_default = NULL;
+    rs_blocking_pool_set_default(NULL);
+    claim(acquired == 0, "and is let go");
     rs_tls.pool = &pool;
     claim(becomes(&a.freed, 1), "and frees the argument");
 }
@@ -690,6 +746,7 @@ int main(void)
     no_thread_at_all();
     chosen_as_the_time_runs_out();
     closing();
+    forks_start_anew();
     every_job_ends_once();
     plain_threads_call_it_themselves();
     pool_open(1, JOBS, RS_BLOCKING_KEEP_ALIVE_NS);

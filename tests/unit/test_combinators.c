@@ -331,6 +331,24 @@ static void select_leaves_a_borrowed_loser_alive(void)
     claim(probe_outputs == 0 && bell.shares == 0, "to its own end");
 }
 
+static void race_counts_arms_that_ended_before(void)
+{
+    struct rouse_ready ready;
+    struct rouse_pending pending;
+    struct rouse_race race;
+    struct rouse_future *arms[] = {&pending.base, &ready.base};
+    struct rouse_waker none = {0};
+    struct rouse_context cx;
+
+    rouse_context_init(&cx, &none, NULL);
+    rouse_ready_init(&ready);
+    rouse_pending_init(&pending);
+    (void)rouse_future_poll(&ready.base, &cx);
+    rouse_race_init(&race, arms, 2);
+    claim(rouse_future_poll(&race.base, &cx) == ROUSE_READY && race.winner == 1,
+          "an arm that had ended well before wins a race");
+}
+
 static void race_takes_the_first_success(void)
 {
     combine(&c, make_race, (const int[]){0, 2, 9}, (const int64_t[]){-EIO, 17, 0});
@@ -458,6 +476,7 @@ int main(void)
     fair_select_is_fair();
     select_leaves_a_borrowed_loser_alive();
     race_takes_the_first_success();
+    race_counts_arms_that_ended_before();
     then_goes_on_with_what_was_made();
     map_turns_one_output_into_another();
     misuse_says_the_cure();
