@@ -3,14 +3,15 @@
 // Lines are made by hand rather than by printf: a fiber's stack that printf has been on is four
 // times as large for the rest of the connection.
 //
-// The first line that finds no writer spawns one. The writer lets lines gather for a moment, takes
-// them all, writes them on the pool, and goes on until there are none.
+// The first line that finds no writer spawns one. The writer lets lines gather, for a moment or
+// until they are many, takes them all, writes them on the pool, and goes on until there are none.
 #include "access_log.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <rouse/blocking.h>
 #include <rouse/error.h>
+#include <rouse/future.h>
 #include <rouse/sleep.h>
 #include <rouse/task.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@
 
 enum {
     TEXT_SIZE_FIRST = 64 << 10,
-    FIELD_SIZE_MAX = 1024,  // of each text from outside; the rest is left out
+    TEXT_SIZE_MUCH = 256 << 10,  // is written without waiting for more
+    FIELD_SIZE_MAX = 1024,       // of each text from outside; the rest is left out
     LINE_SIZE_MAX = 3 * 4 * FIELD_SIZE_MAX + 256,
 };
 
@@ -88,14 +90,36 @@ static void write_out(struct httpd_access_log *log)
     complain(log, err);
 }
 
+// Ends when there is much to write.
+struct gather {
+    struct rouse_future base;
+    struct httpd_access_log *log;
+};
+
+static rouse_poll gather_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct httpd_access_log *log = ROUSE_CONTAINER_OF(self, struct gather, base)->log;
+
+    if (log->size >= TEXT_SIZE_MUCH) return ROUSE_READY;
+    rouse_waker_slot_register(&log->much, rouse_context_waker(cx));
+    return ROUSE_PENDING;
+}
+
+static const struct rouse_future_vtable gather_vtable = {.poll = gather_poll,
+                                                         .name = "more lines for the access log"};
+
 static int writer(void *arg)
 {
     struct httpd_access_log *log = arg;
 
     while (log->size > 0) {
-        if (rouse_sleep(GATHER_NS) < 0) break;  // the runtime ends; deinit writes the rest
+        struct gather gather = {.base.vtable = &gather_vtable, .log = log};
+        int err = rouse_await_until(&gather.base, rouse_deadline_after(GATHER_NS));
+
+        if (err == -ECANCELED) break;  // the runtime ends; deinit writes the rest
         write_out(log);
     }
+    rouse_waker_slot_deinit(&log->much);  // it may hold our own waker
     log->is_being_written = false;
     return 0;
 }
@@ -105,7 +129,6 @@ static void writer_start(struct httpd_access_log *log)
     const struct rouse_task_attrs attrs = {
         .size = sizeof attrs, .name = "access log", .pinned = true, .site = ROUSE_SITE};
 
-    if (log->is_being_written) return;
     log->is_being_written = rouse_spawn_at(NULL, writer, log, &attrs) == 0;
 }
 
@@ -115,6 +138,7 @@ void httpd_access_log_deinit(struct httpd_access_log *log)
 
     if (log->size > 0 || log->left_out > 0) complain(log, chunk_write(&chunk));
     free(log->text);
+    rouse_waker_slot_deinit(&log->much);
     *log = (struct httpd_access_log){.fd = -1};
 }
 
@@ -247,6 +271,12 @@ void httpd_access_log_add(struct httpd_access_log *log, const struct httpd_acces
     *at++ = ' ';
     at = put_quoted(at, field_find(access->request, "user-agent"));
     *at++ = '\n';
+    size_t before = log->size;
+
     log->size += (size_t)(at - start);
-    writer_start(log);
+    if (!log->is_being_written) {
+        writer_start(log);
+    } else if (before < TEXT_SIZE_MUCH && log->size >= TEXT_SIZE_MUCH) {
+        rouse_waker_slot_wake(&log->much);
+    }
 }

@@ -11,6 +11,8 @@
 #ifndef HTTPD_ACCESS_LOG_H
 #define HTTPD_ACCESS_LOG_H
 
+#include <rouse/waker.h>
+
 #include "request.h"
 
 enum { HTTPD_LOG_SIZE_MAX = 8 << 20 };
@@ -23,7 +25,8 @@ struct httpd_access_log {
     uint64_t left_out;
     int64_t time_s;  // of `time`
     char time[32];
-    bool is_being_written;  // a fiber sees to it
+    bool is_being_written;         // a fiber sees to it
+    struct rouse_waker_slot much;  // the fiber, while it waits for more lines
 };
 
 struct httpd_access {

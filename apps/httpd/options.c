@@ -31,7 +31,8 @@ static const char help[] =
     "  --reactor NAME         epoll or poll (default: ROUSE_REACTOR, or the best there is)\n"
     "  --access-log FILE      write a line for each answer; - is standard output\n"
     "  --max-connections N    then 503 (default: what the limit of open files allows)\n"
-    "  --max-head-size BYTES  of a request's head, then 431 (default 16384)\n"
+    "  --max-head-size BYTES  of a request's head, then 431 (default 16384); half of it\n"
+    "                         for the request line, then 414\n"
     "  --max-headers N        field lines of a request, then 431 (default 100)\n"
     "  --max-body-size BYTES  of a request, then 413 (default 65536)\n"
     "  --idle-timeout S       for a connection on which nothing moves (default 60)\n"
@@ -122,9 +123,7 @@ static const char *head_size_take(struct httpd_options *o, const char *value)
     const char *expected = unsigned_take(&o->limits.head_max, value, HEAD_SIZE_MIN, HEAD_SIZE_MAX,
                                          "a number of bytes from 256 to 1048576");
 
-    if (o->limits.request_line_max > o->limits.head_max) {
-        o->limits.request_line_max = o->limits.head_max;
-    }
+    o->limits.request_line_max = o->limits.head_max / 2;
     return expected;
 }
 

@@ -354,7 +354,7 @@ static void drain(struct httpd_server *server)
 
     if (rouse_await_until(&drained.base, deadline_ns) != -ETIMEDOUT) return;
     // Relaxed: for people.
-    (void)fprintf(stderr, "httpd: %u connections are cut off; --grace gives them longer\n",
+    (void)fprintf(stderr, "httpd: the grace is over (see --grace); connections cut off: %u\n",
                   atomic_load_explicit(&server->fibers, memory_order_relaxed));
 }
 
