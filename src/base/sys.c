@@ -18,6 +18,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/sanitizer.h"
+
 static int checked(int result)
 {
     return result < 0 ? -errno : result;
@@ -163,10 +165,25 @@ static int real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_even
     return checked(epoll_ctl(epoll_fd, operation, fd, event));
 }
 
+// ThreadSanitizer holds signals back until the thread makes a call that it knows, of which a futex
+// and epoll_pwait2 are none. So under it a sleep is cut into pieces, with such a call in between; the
+// sleeper sees a wake for no reason, which may happen anyway.
+static const struct timespec *cut_short(const struct timespec *timeout)
+{
+    static const struct timespec piece = {.tv_nsec = 20000000};
+
+    if (!RS_TSAN) return timeout;
+    (void)usleep(0);
+    if (timeout != NULL && (timeout->tv_sec == 0 && timeout->tv_nsec <= piece.tv_nsec)) {
+        return timeout;
+    }
+    return &piece;
+}
+
 static int real_epoll_pwait2(int epoll_fd, struct epoll_event *events, int max,
                              const struct timespec *timeout)
 {
-    return checked(epoll_pwait2(epoll_fd, events, max, timeout, NULL));
+    return checked(epoll_pwait2(epoll_fd, events, max, cut_short(timeout), NULL));
 }
 
 static int real_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout_ms)
@@ -196,7 +213,11 @@ static int real_timerfd_settime(int fd, int flags, const struct itimerspec *time
 
 static int real_futex_wait(uint32_t *word, uint32_t expected, const struct timespec *timeout)
 {
-    return checked((int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout, NULL, 0));
+    const struct timespec *actual = cut_short(timeout);
+    int result = checked(
+        (int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, actual, NULL, 0));
+
+    return result == -ETIMEDOUT && actual != timeout ? -EINTR : result;
 }
 
 static int real_futex_wake(uint32_t *word, int count)
