@@ -46,7 +46,7 @@ function(rouse_add_test name label seconds)
         LABELS ${label}
         TIMEOUT ${timeout}
         SKIP_RETURN_CODE 77
-        ENVIRONMENT "ROUSE_BUILD_DIR=${PROJECT_BINARY_DIR};ROUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+        ENVIRONMENT "ROUSE_BUILD_DIR=${PROJECT_BINARY_DIR};ROUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROUSE_TEST_SLOWNESS=${rouse_test_time}"
         WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
 endfunction()
 

@@ -166,8 +166,8 @@ static int real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_even
 }
 
 // ThreadSanitizer holds signals back until the thread makes a call that it knows, of which a futex
-// and epoll_pwait2 are none. So under it a sleep is cut into pieces, with such a call in between; the
-// sleeper sees a wake for no reason, which may happen anyway.
+// and epoll_pwait2 are none. So under it a sleep is cut into pieces, with such a call in between;
+// the sleeper sees a wake for no reason, which may happen anyway.
 static const struct timespec *cut_short(const struct timespec *timeout)
 {
     static const struct timespec piece = {.tv_nsec = 20000000};

@@ -131,6 +131,13 @@ own_executor_serves() {
 
 tasks=10000
 rounds=100000
+# What a task may cost, in bytes; sanitizers add shadows and larger stacks.
+frame_limit=400
+fiber_limit=16384
+if ((${ROUSE_TEST_SLOWNESS:-1} > 1)); then
+    frame_limit=4000
+    fiber_limit=200000
+fi
 if [[ -n ${ROUSE_TEST_FULL:-} ]]; then
     tasks=1000000
     rounds=1000000
@@ -141,8 +148,8 @@ Future got 1 at time: 1.00.
 Future got 2 at time: 3.00.'
 
 claim "howdy says howdy, waits two seconds, and is done" howdy_says
-claim "howdy does it $tasks times at once with frames" howdy_many async "$tasks" 400
-claim "howdy does it $tasks times at once with fibers" howdy_many fiber "$tasks" 16384
+claim "howdy does it $tasks times at once with frames" howdy_many async "$tasks" "$frame_limit"
+claim "howdy does it $tasks times at once with fibers" howdy_many fiber "$tasks" "$fiber_limit"
 claim "join waits as long as one, then as long as both, and neither allocates" join_then_says
 claim "a leaf written by hand is polled twice" socket_read_says
 claim "the waker of the last poll is woken" prints two_executors "$two_executors"

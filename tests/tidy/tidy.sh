@@ -170,7 +170,7 @@ symbol_rules() {
 script_rule() {
     if have shellcheck; then
         mapfile -t all < <(find scripts tests .ci -type f \( -name '*.sh' -o -name run \) | sort)
-        check scripts 'shellcheck has no warning' shellcheck -S warning "${all[@]}"
+        check scripts 'shellcheck has no warning' shellcheck -x -S warning "${all[@]}"
     else
         skip scripts 'needs shellcheck'
     fi
