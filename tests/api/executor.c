@@ -102,8 +102,8 @@ static void *spawn_late_and_drop(void *arg)
 static void clone_of_a_spawner_keeps_run_going(void)
 {
     open_with_limit(0);
-    pthread_t thread = thread_start(spawn_late_and_drop, rouse_spawner_clone(target.spawner));
     uint64_t start_ns = rouse_now_ns();
+    pthread_t thread = thread_start(spawn_late_and_drop, rouse_spawner_clone(target.spawner));
 
     rouse_spawner_drop(target.spawner);
     rouse_executor_run(executor);

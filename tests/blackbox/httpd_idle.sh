@@ -14,7 +14,7 @@ fi
 ulimit -n "$(ulimit -Hn)"
 limit=$(ulimit -n)
 count=10000
-if $sanitized; then count=1000; fi
+if $sanitized; then count=400; fi
 if [[ $limit != unlimited ]] && ((limit < count + 1000)); then count=$((limit - 1000)); fi
 if ((count < 100)); then
     echo "1..0 # SKIP a limit of $limit open files"

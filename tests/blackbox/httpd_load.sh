@@ -67,9 +67,8 @@ eight_get_it_whole() {
 
 # 64 clients each time, with requests and answers on their way in both directions.
 clients_die() {
-    local before i
+    local i
 
-    before=$(live_counts)
     for ((i = 0; i < kills; i++)); do
         "${prefix[@]}" "$build/bin/bench_net_load" --mode http --target "$address" \
             --path /hello.txt --connections 64 --depth 4 --duration 20 >/dev/null 2>&1 &
@@ -79,14 +78,13 @@ clients_die() {
         kill -KILL "$pid"
         wait "$pid" 2>/dev/null
     done
-    returns_to "$before" && status_is 200 /hello.txt
+    returns_to "$unloaded" && status_is 200 /hello.txt
 }
 
 # Eight each time, while the file is on its way.
 downloads_die() {
-    local before i pids
+    local i pids
 
-    before=$(live_counts)
     for ((i = 0; i < kills; i++)); do
         pids=()
         for _ in {1..8}; do
@@ -97,15 +95,14 @@ downloads_die() {
         kill -KILL "${pids[@]}"
         wait "${pids[@]}" 2>/dev/null
     done
-    returns_to "$before" && status_is 200 /hello.txt
+    returns_to "$unloaded" && status_is 200 /hello.txt
 }
 
 # These close with unread input, with half a request, with nothing said.
 clients_give_up() {
-    local before i connection
+    local i connection
     local get='GET /sparse HTTP/1.1\r\nHost: a\r\n'
 
-    before=$(live_counts)
     for ((i = 0; i < kills * 20; i++)); do
         exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return
         case $((i % 4)) in
@@ -116,7 +113,7 @@ clients_give_up() {
         esac
         exec {connection}>&-
     done
-    returns_to "$before" && status_is 200 /hello.txt
+    returns_to "$unloaded" && status_is 200 /hello.txt
 }
 
 with_tool() {  # with_tool TOOL CLAIM...
@@ -141,12 +138,11 @@ log_is_complete() {  # log_is_complete COUNT
 }
 
 check_load() {
-    local with=$1 before
+    local with=$1
 
     shift
     claim "$with: the server starts" server_start --root "$site" "$@"
-    status_is 200 /hello.txt >/dev/null
-    before=$(live_counts)
+    unloaded=$(live_counts)
     with_tool wrk "$with: wrk with 64 connections is content" wrk_is_content 64
     with_tool wrk "$with: wrk with 512 connections is content" wrk_is_content 512
     with_tool ab "$with: ab with keep-alive is content" ab_is_content -k
@@ -158,7 +154,7 @@ check_load() {
         load_is_content --mode http --connections 50 --depth 64
     with_tool bench_net_load "$with: clients that die leave nothing" clients_die
     claim "$with: nor do those that give up" clients_give_up
-    claim "$with: nothing is left over" returns_to "$before"
+    claim "$with: nothing is left over" returns_to "$unloaded"
     claim "$with: it ends in order" server_stops
 }
 
@@ -166,6 +162,7 @@ check_load 'epoll, 2' --reactor epoll --workers 2
 check_load 'poll, 1' --reactor poll --workers 1
 
 server_start --root "$site" --workers 2 --access-log "$scratch/log" || exit 1
+unloaded=$(live_counts)
 claim 'eight clients get a large file whole' eight_get_it_whole
 claim 'clients that die in a large file leave nothing' downloads_die
 with_tool h2load 'h2load is content with an access log' h2load_is_content
