@@ -312,8 +312,8 @@ static void poll_begin(struct rs_worker *w, struct rouse_task *task)
         // the load below; and for the sentinel, which looks twice.
         atomic_store_explicit(&w->current, task, memory_order_relaxed);
         atomic_store_explicit(&w->polling, 1, memory_order_relaxed);
-        // Acquire, with the release in rs_sched_resume(): a dump that came and went while we slept is
-        // done reading what the poll will write.
+        // Acquire, with the release in rs_sched_resume(): a dump that came and went while we slept
+        // is done reading what the poll will write.
         if (ROUSE_LIKELY(atomic_load_explicit(&w->sched->pause, memory_order_acquire) == 0)) {
             return;
         }
