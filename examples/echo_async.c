@@ -54,7 +54,8 @@ int main(void)
 
     if (rouse_tcp_listen(&listener, &address, NULL) < 0) return 1;
     for (struct rouse_tcp *conn; rouse_tcp_accept(listener, &conn) == 0;) {
-        struct rouse_future_spec spec = {sizeof(struct serve), 0, serve_init, conn};
+        struct rouse_future_spec spec = {
+            .size = sizeof(struct serve), .init = serve_init, .arg = conn};
 
         if (rouse_spawn_future(NULL, &spec) < 0) rouse_tcp_unref(conn);
     }

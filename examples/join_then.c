@@ -99,11 +99,12 @@ static int then_one_more(void)
 
 static int both(void *arg)
 {
-    (void)arg;
+    int *result = arg;
     int join = join_two();
     int then = then_one_more();
 
-    return join < 0 ? join : then;
+    *result = join < 0 ? join : then;
+    return 0;
 }
 
 int main(void)
@@ -117,15 +118,15 @@ int main(void)
     struct rouse_executor_options options = {.size = sizeof options, .allocator = &counting};
     struct rouse_executor *executor;
     struct rouse_spawner *spawner;
-    struct rouse_join_handle task;
+    int result = 0;
     int err = rouse_executor_new(&executor, &spawner, &options);
 
     if (err < 0) goto failed;
-    err = rouse_spawner_spawn(spawner, &task, both, NULL);
+    err = rouse_spawner_spawn(spawner, NULL, both, &result);
     rouse_spawner_drop(spawner);
-    rouse_executor_run(executor);
-    if (err == 0) err = (int)rouse_join(&task);
+    rouse_executor_run(executor);  // until `both` has returned
     rouse_executor_free(executor);
+    if (err == 0) err = result;
     printf("counted by the executor's allocator, which made %lu in all\n", allocations_so_far());
 failed:
     if (err < 0) fprintf(stderr, "join_then: %s\n", rouse_strerror(err));

@@ -153,18 +153,19 @@ static bool next_round(struct caller *c)
 static void *call(void *arg)
 {
     struct caller *c = arg;
-    struct rouse_waker waker = {0};
+    bool more = next_round(c);
 
-    for (unsigned long round = 1; next_round(c); round++) {
-        if (round > 1) wake(c, &waker, round - 1);
-        rouse_waker_drop(&waker);
-        waker = c->waker;
+    for (unsigned long round = 1; more; round++) {
+        struct rouse_waker waker = c->waker;  // taken
+
         set(&c->number, round);
         wake(c, &waker, round);
         set(&c->woken, round);
         wake(c, &waker, round);
+        more = next_round(c);
+        wake(c, &waker, round);
+        rouse_waker_drop(&waker);
     }
-    rouse_waker_drop(&waker);
     return NULL;
 }
 

@@ -61,6 +61,8 @@ cost_no_time() {
 site=$scratch/site
 mkdir -p "$site"
 printf 'Hello, World!' >"$site/hello.txt"
+# The tag of a file that has just changed is weak, and strong a little later: replies would differ.
+touch -d '1 hour ago' "$site/hello.txt"
 
 for reactor in epoll poll; do
     for workers in 1 2; do
