@@ -273,8 +273,11 @@ void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left)
     bool notified = atomic_load_explicit(&driver->state, memory_order_seq_cst) ==
                     RS_DRIVER_NOTIFIED;
 
+    int err = driver->backend->ops->set_alarm(driver->backend, rs_driver_next_deadline(driver));
+
+    // Without an alarm, for want of descriptors, the caller's loop has to turn until there is one.
+    if (err < 0 && err != -ENOTSUP) work_is_left = true;
     if (work_is_left || notified) driver->backend->ops->notify(driver->backend);
-    (void)driver->backend->ops->set_alarm(driver->backend, rs_driver_next_deadline(driver));
 }
 
 // Unlinks every timer and wakes its future, which then moves elsewhere.

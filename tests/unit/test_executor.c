@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "claim.h"
 #include "hand_waker.h"
 
@@ -27,6 +28,13 @@ static int sleep_5_ms(void *arg)
 {
     (void)arg;
     return rouse_sleep(5 * ROUSE_NS_PER_MS);
+}
+
+static int refuse_timerfd(int clock, int flags)
+{
+    (void)clock;
+    (void)flags;
+    return -EMFILE;
 }
 
 static void new_loop(struct rouse_executor **executor, struct rouse_spawner **spawner)
@@ -71,6 +79,23 @@ static void readable_when_a_timer_is_due(void)
     while (rouse_executor_turn(executor) && is_readable(executor, 5000)) turns++;
     claim(rouse_now_ns() - start >= 5 * ROUSE_NS_PER_MS, "a timer is waited for in poll(2)");
     claim(turns <= 3, "without turning meanwhile");
+    rouse_executor_free(executor);
+}
+
+static void readable_when_there_is_no_alarm(void)
+{
+    struct rouse_executor *executor;
+    struct rouse_spawner *spawner;
+
+    new_loop(&executor, &spawner);
+    if (rouse_spawner_spawn(spawner, NULL, sleep_5_ms, NULL) < 0) exit(1);
+    rouse_spawner_drop(spawner);
+    rs_sys.timerfd_create = refuse_timerfd;
+    claim(rouse_executor_turn(executor) && is_readable(executor, 0),
+          "a timer that can have no alarm keeps the descriptor readable");
+    rs_sys.timerfd_create = rs_sys_real.timerfd_create;
+    claim(rouse_executor_turn(executor) && !is_readable(executor, 0), "until there is an alarm");
+    claim(is_readable(executor, 1000), "which then goes off");
     rouse_executor_free(executor);
 }
 
@@ -136,6 +161,7 @@ int main(void)
 {
     readable_before_the_first_turn();
     readable_when_a_timer_is_due();
+    readable_when_there_is_no_alarm();
     readable_after_a_notice_within_a_turn();
     freed_without_a_turn();
     return claims_end();
