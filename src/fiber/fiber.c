@@ -5,10 +5,11 @@
 //
 //     NEW --poll: a stack--> RUNNING <--await, poll--> SUSPENDED      RUNNING --return--> ended
 //      |                        ^
-//      +--no stack--> STARVED --+ when another fiber of the worker ends
+//      +--no stack--> STARVED --+ when another fiber of the worker ends, or after a while
 //
-// A function that was spawned always runs. So a fiber that gets no stack waits for one; and since
-// each worker keeps one in reserve, there is always a fiber on its way to give one back.
+// A function that was spawned always runs. So a fiber that gets no stack waits for one. Each worker
+// keeps one in reserve, so there is always a fiber that may give one back; but it may wait for the
+// very one that starves, so that tries again from time to time.
 
 #include "fiber/fiber.h"
 
@@ -30,10 +31,21 @@ static void fiber_entry(void *arg)
     fiber->output = fiber->fn(fiber->arg);
 }
 
-static void starve(struct rs_fiber_host *host, struct rs_fiber *fiber)
+// Memory may come back although no fiber ends: those that have a stack may all wait for one that
+// starves.
+#define STARVED_RETRY_NS (20 * ROUSE_NS_PER_MS)
+
+static void retry_later(struct rs_fiber_host *host, struct rs_fiber *fiber)
+{
+    rouse_future_drop(&host->retry.base);
+    rouse_sleep_init(&host->retry, STARVED_RETRY_NS);
+    (void)rouse_future_poll(&host->retry.base, fiber->cx);
+}
+
+static void starve(struct rs_fiber_host *host, struct rs_fiber *fiber, bool again)
 {
     fiber->starved = true;
-    if (host->starved_first == NULL) {
+    if (host->starved_first == NULL && !again) {
         rs_log(ROUSE_LOG_WARN, "no memory for the stack of fiber %s: it waits until another ends",
                rouse_task_name(fiber->task));
     }
@@ -41,12 +53,15 @@ static void starve(struct rs_fiber_host *host, struct rs_fiber *fiber)
     *(host->starved_first != NULL ? &host->starved_last->next_starved : &host->starved_first) =
         fiber;
     host->starved_last = fiber;
+    retry_later(host, fiber);
 }
 
-// A stack is free: every starved fiber tries again, since one that needs more may have to go on
-// waiting.
+// A stack is free, or memory is back: every starved fiber tries again, since one that needs more
+// may have to go on waiting.
 static void feed(struct rs_fiber_host *host)
 {
+    if (host->starved_first == NULL) return;
+    rouse_future_drop(&host->retry.base);
     while (host->starved_first != NULL) {
         struct rs_fiber *fiber = host->starved_first;
         struct rouse_waker waker = rs_task_waker(fiber->task);
@@ -57,7 +72,8 @@ static void feed(struct rs_fiber_host *host)
     }
 }
 
-// A starved fiber was polled for another reason, an abort: it tries again, and queues up again.
+// A starved fiber was polled for another reason, an abort or the retry: it tries again, and queues
+// up again.
 static void unstarve(struct rs_fiber_host *host, struct rs_fiber *fiber)
 {
     struct rs_fiber **link = &host->starved_first;
@@ -69,6 +85,7 @@ static void unstarve(struct rs_fiber_host *host, struct rs_fiber *fiber)
     }
     *link = fiber->next_starved;
     if (host->starved_last == fiber) host->starved_last = last;
+    if (host->starved_first == NULL) rouse_future_drop(&host->retry.base);
     fiber->starved = false;
 }
 
@@ -84,15 +101,17 @@ static bool take_reserve(struct rs_fiber *fiber, struct rs_fiber_host *host)
 static bool fiber_start(struct rs_fiber *fiber, struct rs_fiber_host *host)
 {
     struct rouse_task *task = fiber->cx->task;
+    bool again = fiber->task != NULL;
 
     fiber->task = task;
     task->flags |= RS_TASK_PINNED;
     if (fiber->starved) unstarve(host, fiber);
     if (rs_stack_get(&host->stacks, fiber->stack_size, &fiber->stack) < 0 &&
         !take_reserve(fiber, host)) {
-        starve(host, fiber);
+        starve(host, fiber, again);
         return false;
     }
+    if (again) feed(host);
     rs_coroutine_start(&fiber->coroutine, &fiber->stack, fiber_entry, fiber);
     return true;
 }
@@ -167,6 +186,7 @@ int rs_fiber_host_init(struct rs_fiber_host *host, const struct rouse_allocator 
                        size_t stack_size)
 {
     *host = (struct rs_fiber_host){0};
+    rouse_sleep_init(&host->retry, 0);
     return rs_stack_pool_init(&host->stacks, allocator,
                               stack_size != 0 ? stack_size : RS_STACK_SIZE_DEFAULT,
                               RS_STACK_CACHED_MAX_DEFAULT);
@@ -174,6 +194,7 @@ int rs_fiber_host_init(struct rs_fiber_host *host, const struct rouse_allocator 
 
 void rs_fiber_host_deinit(struct rs_fiber_host *host)
 {
+    rouse_future_drop(&host->retry.base);
     rs_stack_pool_deinit(&host->stacks);
 }
 

@@ -8,6 +8,7 @@
 #ifndef RS_FIBER_FIBER_H
 #define RS_FIBER_FIBER_H
 
+#include <rouse/sleep.h>
 #include <rouse/task.h>
 
 #include "fiber/coroutine.h"
@@ -33,6 +34,7 @@ struct rs_fiber_host {
     struct rs_stack_pool stacks;
     struct rs_fiber *starved_first;
     struct rs_fiber *starved_last;
+    struct rouse_sleep retry;  // pending while there is one: the last one's waker
 };
 
 // What an init function is given.
