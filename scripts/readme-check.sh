@@ -4,7 +4,8 @@
 # Does what a reader of a document would do, and fails where the document is wrong:
 #
 #   - each block fenced as "sh" is run, in the top folder, as one script that must succeed;
-#   - each block fenced as "c" that has a main() is compiled and linked with the built library.
+#   - each block fenced as "c" that has a main() is compiled and linked with the built library;
+#   - any other block fenced as "c" must stand, word for word, in a file of examples/.
 #
 # Blocks fenced otherwise ("console", "text") are for reading only.
 #
@@ -38,6 +39,16 @@ try() {
     fi
 }
 
+is_quoted() {
+    local example
+
+    for example in examples/*; do
+        if [[ $(<"$example") == *"$(<"$1")"* ]]; then return 0; fi
+    done
+    echo "no file of examples/ contains this block"
+    return 1
+}
+
 for document in "$@"; do
     rm -f "$scratch"/*
     split "$document"
@@ -48,6 +59,8 @@ for document in "$@"; do
         elif grep -q '\bmain(' "$block"; then
             try "$document:${name%.*}" "${CC:-cc}" -Wall -Wextra -Iinclude "$block" \
                 -o "$scratch/program" -Lbuild/lib -lrouse
+        else
+            try "$document:${name%.*}: is quoted from examples/" is_quoted "$block"
         fi
     done
 done
