@@ -14,7 +14,7 @@ DEPS := scripts/install-deps.sh
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check fuzz bench coverage install format tidy clean help
+.PHONY: build demo test check model fuzz bench coverage install format tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
 	cmake --build $(BUILD) -j $(JOBS)
@@ -47,6 +47,10 @@ check-asan check-ubsan check-tsan: check-%:
 
 check-package: build
 	tests/package/run.sh
+
+model: build  ## Explore every order in which the threads of the core can run
+	@mkdir -p $(BUILD)/model
+	$(BUILD)/tests/model/model --replays $(BUILD)/model
 
 fuzz:  ## Fuzz what reads foreign bytes, ten seconds each (clang)
 	@$(DEPS) build fuzz

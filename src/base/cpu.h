@@ -8,9 +8,16 @@
 // What two cores must not share when both write.
 #define RS_CACHE_LINE 64
 
+// The schedule explorer has a function for it: there a spin waits for what another thread does.
+#if defined(RS_CPU_RELAX)
+void RS_CPU_RELAX(void);
+#endif
+
 static inline void rs_cpu_relax(void)
 {
-#if defined(__x86_64__)
+#if defined(RS_CPU_RELAX)
+    RS_CPU_RELAX();
+#elif defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");

@@ -8,11 +8,13 @@
 #include "base/sys.h"
 
 // A critical section is some tens of nanoseconds; a sleep and a wake cost microseconds.
-enum { SPIN_ROUNDS = 64 };
+#ifndef RS_LOCK_SPIN_ROUNDS
+#define RS_LOCK_SPIN_ROUNDS 64
+#endif
 
 static bool spin(struct rs_lock *lock)
 {
-    for (int round = 0; round < SPIN_ROUNDS; round++) {
+    for (int round = 0; round < RS_LOCK_SPIN_ROUNDS; round++) {
         rs_cpu_relax();
         // Relaxed: only a hint; rs_trylock() does the acquire.
         if (atomic_load_explicit(&lock->word, memory_order_relaxed) == RS_LOCK_FREE &&

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+//
+// The kernel of the model: what the library asks through its table of system calls. Futexes put
+// model threads to sleep; memory comes from the arena; time stands still until everybody waits for
+// it.
+
+#include <errno.h>
+#include <rouse/log.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "engine.h"
+
+static uint64_t now_ns;
+
+static int model_futex_wait(uint32_t *word, uint32_t expected, const struct timespec *timeout)
+{
+    uintptr_t addr = (uintptr_t)word;
+
+    thread_point((struct op){.addr = addr, .size = sizeof *word, .writes = true});
+    trace_add("futex_wait", addr, sizeof *word, expected, __ATOMIC_RELAXED,
+              (uintptr_t)__builtin_return_address(0));
+    if (memory_latest(addr, sizeof *word) != expected) return -EAGAIN;
+    if (run_choose_rare(2) == 1) return timeout != NULL ? -ETIMEDOUT : -EINTR;
+    if (thread_sleep(addr, timeout != NULL)) return 0;
+    now_ns += (uint64_t)timeout->tv_sec * UINT64_C(1000000000) + (uint64_t)timeout->tv_nsec;
+    return -ETIMEDOUT;
+}
+
+// The word may be gone by now: only its address counts.
+static int model_futex_wake(uint32_t *word, int count)
+{
+    uintptr_t addr = (uintptr_t)word;
+
+    thread_point((struct op){.addr = addr, .size = sizeof *word, .writes = true});
+    trace_add("futex_wake", addr, sizeof *word, (uint64_t)count, __ATOMIC_RELAXED,
+              (uintptr_t)__builtin_return_address(0));
+    return thread_wake(addr, count);
+}
+
+static void *model_malloc(size_t size)
+{
+    return shadow_alloc(size, 16);
+}
+
+static int model_mmap(void **out, size_t size, int protection, int flags)
+{
+    (void)protection;
+    (void)flags;
+    *out = shadow_alloc(size, 4096);
+    return 0;
+}
+
+static int model_munmap(void *memory, size_t size)
+{
+    (void)size;
+    shadow_free(memory, (uintptr_t)__builtin_return_address(0));
+    return 0;
+}
+
+static int model_madvise(void *memory, size_t size, int advice)
+{
+    (void)memory;
+    (void)size;
+    (void)advice;
+    return 0;
+}
+
+struct start {
+    void *(*fn)(void *arg);
+    void *arg;
+};
+
+static struct start starts[MODEL_THREADS_MAX];
+static unsigned start_count;
+
+static void start_thread(void *arg)
+{
+    const struct start *start = arg;
+
+    (void)start->fn(start->arg);
+}
+
+static int model_thread_create(pthread_t *out, const pthread_attr_t *attributes,
+                               void *(*fn)(void *), void *arg)
+{
+    (void)attributes;
+    if (start_count == MODEL_THREADS_MAX) return -EAGAIN;
+    starts[start_count] = (struct start){fn, arg};
+    *out = thread_start(start_thread, &starts[start_count++]);
+    return 0;
+}
+
+static int model_getrandom(void *buf, size_t size)
+{
+    memset(buf, 0x5a, size);
+    return (int)size;
+}
+
+static int model_clock_gettime(clockid_t clock, struct timespec *out)
+{
+    (void)clock;
+    *out = (struct timespec){.tv_sec = (time_t)(now_ns / 1000000000),
+                             .tv_nsec = (long)(now_ns % 1000000000)};
+    return 0;
+}
+
+static int model_prctl(int option, unsigned long a, unsigned long b)
+{
+    (void)option;
+    (void)a;
+    (void)b;
+    return 0;
+}
+
+// What rs_cpu_relax() calls in the code under test.
+void model_relax(void);
+
+void model_relax(void)
+{
+    if (run.live) thread_relax();
+}
+
+static void no_log(void *data, const struct rouse_log_record *record)
+{
+    (void)data;
+    (void)record;
+}
+
+void seam_install(void)
+{
+    rs_sys.futex_wait = model_futex_wait;
+    rs_sys.futex_wake = model_futex_wake;
+    rs_sys.malloc = model_malloc;
+    rs_sys.mmap = model_mmap;
+    rs_sys.munmap = model_munmap;
+    rs_sys.madvise = model_madvise;
+    rs_sys.thread_create = model_thread_create;
+    rs_sys.getrandom = model_getrandom;
+    rs_sys.clock_gettime = model_clock_gettime;
+    rs_sys.prctl = model_prctl;
+    rouse_log_set_hook(no_log, NULL, ROUSE_LOG_ERROR);
+}
+
+void seam_reset(void)
+{
+    now_ns = UINT64_C(1000000000);
+    start_count = 0;
+}
+
+// ---- Memory ----
+
+// libc's own, where the linker put ours in their place.
+void __real_free(void *memory);
+void *__real_memset(void *memory, int byte, size_t size);
+void __wrap_free(void *memory);
+void *__wrap_memset(void *memory, int byte, size_t size);
+
+void __wrap_free(void *memory)
+{
+    if (run.live && shadow_covers((uintptr_t)memory)) {
+        shadow_free(memory, (uintptr_t)__builtin_return_address(0));
+    } else {
+        __real_free(memory);
+    }
+}
+
+// From the library; ours has no reason to tell.
+void *__wrap_memset(void *memory, int byte, size_t size)
+{
+    if (run.live && shadow_covers((uintptr_t)memory)) {
+        shadow_plain((uintptr_t)memory, size, true, (uintptr_t)__builtin_return_address(0));
+    }
+    return __real_memset(memory, byte, size);
+}
+
+void *model_alloc(size_t size)
+{
+    return shadow_alloc(size, 16);
+}
+
+void model_free(void *memory)
+{
+    shadow_free(memory, (uintptr_t)__builtin_return_address(0));
+}
+
+static void *allocator_alloc(void *data, size_t size)
+{
+    (void)data;
+    return shadow_alloc(size, 16);
+}
+
+static void allocator_free(void *data, void *memory, size_t size)
+{
+    (void)data;
+    (void)size;
+    model_free(memory);
+}
+
+static void *allocator_pages_alloc(void *data, size_t size, size_t align)
+{
+    (void)data;
+    return shadow_alloc(size, align < 4096 ? 4096 : align);
+}
+
+const struct rouse_allocator model_allocator = {
+    .alloc = allocator_alloc,
+    .free = allocator_free,
+    .pages_alloc = allocator_pages_alloc,
+    .pages_free = allocator_free,
+};

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+//
+// What is known of each byte that model threads may share: who wrote it last and who read it since,
+// as times of their clocks, and whether it has been freed. Two accesses, one of which writes and
+// one of which is plain, are a race unless the later one's clock knows of the earlier one.
+// (Flanagan and Freund, "FastTrack", 2009, with all reads kept.)
+//
+// The bytes are those of an arena, which starts anew with each execution and never gives out an
+// address twice, of the threads' stacks, and of the program's own variables, whose old values are
+// logged before they are written, and restored before the next execution.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/tls.h"
+#include "engine.h"
+
+enum {
+    OBJECTS_SIZE = 8 << 20,
+    PAGES_SIZE = 64 << 20,
+    STACK_SIZE = 128 << 10,
+    ARENA_SIZE = OBJECTS_SIZE + PAGES_SIZE + STACK_SIZE * MODEL_THREADS_MAX,
+    BLOCKS_MAX = 4096,
+    UNDO_MAX = 1 << 16,
+    REDZONE = 16,
+};
+
+struct cell {
+    uint32_t execution;
+    uint16_t write_at;
+    uint8_t writer;
+    bool freed;
+    uint16_t read_at[CLOCKS];
+    uint16_t atomic_read_at[CLOCKS];
+    uint16_t atomic_write_at[CLOCKS];
+};
+
+struct block {
+    uintptr_t addr;
+    size_t size;
+    bool live;
+};
+
+struct undo {
+    uintptr_t addr;
+    uint64_t value;
+    uint8_t size;
+};
+
+struct region {
+    uintptr_t start;
+    uintptr_t end;
+    struct cell *cells;
+};
+
+// Of the program: from the linker.
+extern char data_start;
+extern char end;
+
+static struct region arena;
+static struct region globals;
+static uint32_t execution;
+static size_t objects_used;
+static size_t pages_used;
+static struct block blocks[BLOCKS_MAX];
+static int block_count;
+static struct undo undo_log[UNDO_MAX];
+static int undo_count;
+
+// At a place of its own, so that addresses are the same in each run of the program.
+#define ARENA_START ((void *)UINT64_C(0x100000000000))
+
+static void *reserve(void *place, size_t size)
+{
+    void *memory = mmap(place, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        perror("model: mmap");
+        exit(2);
+    }
+    return memory;
+}
+
+static struct region region_of(uintptr_t start, size_t size)
+{
+    return (struct region){.start = start,
+                           .end = start + size,
+                           .cells = reserve(NULL, size * sizeof(struct cell))};
+}
+
+void shadow_init(void)
+{
+    arena = region_of((uintptr_t)reserve(ARENA_START, ARENA_SIZE), ARENA_SIZE);
+    globals = region_of((uintptr_t)&data_start, (size_t)(&end - &data_start));
+}
+
+void shadow_reset(void)
+{
+    while (undo_count > 0) {
+        const struct undo *undo = &undo_log[--undo_count];
+
+        memcpy((void *)undo->addr, &undo->value, undo->size);
+    }
+    execution++;
+    objects_used = 0;
+    pages_used = 0;
+    block_count = 0;
+}
+
+void *shadow_stack(unsigned thread, size_t *size)
+{
+    *size = STACK_SIZE;
+    return (void *)(arena.end - (thread + 1) * (uintptr_t)STACK_SIZE);
+}
+
+// ---- Accesses ----
+
+static struct cell *cell_of(uintptr_t addr)
+{
+    struct region *region = addr >= arena.start && addr < arena.end       ? &arena
+                            : addr >= globals.start && addr < globals.end ? &globals
+                                                                          : NULL;
+
+    if (region == NULL) return NULL;
+    struct cell *cell = &region->cells[addr - region->start];
+
+    if (cell->execution != execution) *cell = (struct cell){.execution = execution};
+    return cell;
+}
+
+bool shadow_covers(uintptr_t addr)
+{
+    return (addr >= arena.start && addr < arena.end) ||
+           (addr >= globals.start && addr < globals.end);
+}
+
+static void log_old_value(uintptr_t addr, size_t size)
+{
+    if (addr < globals.start || addr >= globals.end) return;
+    while (size > 0) {
+        size_t part = size < 8 ? size : 8;
+
+        if (undo_count == UNDO_MAX) model_fail("too many writes to variables of the program");
+        struct undo *undo = &undo_log[undo_count++];
+
+        *undo = (struct undo){.addr = addr, .size = (uint8_t)part};
+        memcpy(&undo->value, (const void *)addr, part);
+        addr += part;
+        size -= part;
+    }
+}
+
+_Noreturn static void race(uintptr_t addr, const char *ours, const char *theirs, unsigned thread)
+{
+    model_fail("data race on %p: this %s is not ordered after %s of thread %u", (void *)addr, ours,
+               theirs, thread);
+}
+
+static void check_life(uintptr_t addr, const struct cell *cell)
+{
+    if (cell->freed) model_fail("use of freed memory at %p", (void *)addr);
+}
+
+static void check_reads(uintptr_t addr, const struct cell *cell, const struct clock *clock,
+                        const char *what)
+{
+    for (unsigned i = 0; i < CLOCKS; i++) {
+        if (cell->read_at[i] > clock->at[i]) race(addr, what, "a read", i);
+    }
+}
+
+static void plain_byte(uintptr_t addr, struct cell *cell, bool write)
+{
+    unsigned self = thread_now();
+    const struct clock *clock = thread_clock(self);
+    const char *what = write ? "write" : "read";
+
+    check_life(addr, cell);
+    if (cell->write_at > clock->at[cell->writer]) race(addr, what, "the write", cell->writer);
+    for (unsigned i = 0; i < CLOCKS; i++) {
+        if (cell->atomic_write_at[i] > clock->at[i]) race(addr, what, "an atomic write", i);
+    }
+    if (!write) {
+        cell->read_at[self] = (uint16_t)clock->at[self];
+        return;
+    }
+    check_reads(addr, cell, clock, what);
+    for (unsigned i = 0; i < CLOCKS; i++) {
+        if (cell->atomic_read_at[i] > clock->at[i]) race(addr, what, "an atomic read", i);
+    }
+    cell->writer = (uint8_t)self;
+    cell->write_at = (uint16_t)clock->at[self];
+}
+
+static bool is_thread_local(uintptr_t addr)
+{
+    return addr >= (uintptr_t)&rs_tls && addr < (uintptr_t)(&rs_tls + 1);
+}
+
+void shadow_plain(uintptr_t addr, size_t size, bool write, uintptr_t pc)
+{
+    if (is_thread_local(addr) || !shadow_covers(addr)) return;
+    if (run.tracing) trace_add(write ? "write" : "read", addr, (unsigned)size, 0, -1, pc);
+    if (write) {
+        log_old_value(addr, size);
+        memory_plain_write(addr, size);
+    }
+    for (uintptr_t at = addr; at < addr + size; at++) {
+        struct cell *cell = cell_of(at);
+
+        if (cell != NULL) plain_byte(at, cell, write);
+    }
+}
+
+void shadow_atomic(uintptr_t addr, unsigned size, bool write, uintptr_t pc)
+{
+    unsigned self = thread_now();
+    const struct clock *clock = thread_clock(self);
+
+    (void)pc;
+    if (!shadow_covers(addr)) return;
+    if (write) log_old_value(addr, size);
+    for (uintptr_t at = addr; at < addr + size; at++) {
+        struct cell *cell = cell_of(at);
+        const char *what = write ? "atomic write" : "atomic read";
+
+        check_life(at, cell);
+        if (cell->write_at > clock->at[cell->writer]) race(at, what, "the write", cell->writer);
+        if (write) {
+            check_reads(at, cell, clock, what);
+            cell->atomic_write_at[self] = (uint16_t)clock->at[self];
+        } else {
+            cell->atomic_read_at[self] = (uint16_t)clock->at[self];
+        }
+    }
+}
+
+// ---- Blocks ----
+
+void *shadow_alloc(size_t size, size_t align)
+{
+    bool pages = align >= 4096;
+    size_t *used = pages ? &pages_used : &objects_used;
+    size_t limit = pages ? (size_t)PAGES_SIZE : (size_t)OBJECTS_SIZE;
+    size_t start = (*used + align - 1) & ~(align - 1);
+
+    if (start + size + REDZONE > limit || block_count == BLOCKS_MAX) {
+        model_fail("the scenario takes too much memory");
+    }
+    *used = start + size + REDZONE;
+    uintptr_t addr = arena.start + start + (pages ? (size_t)OBJECTS_SIZE : 0);
+
+    blocks[block_count++] = (struct block){.addr = addr, .size = size, .live = true};
+    memset((void *)addr, pages ? 0 : 0xaa, size);
+    return (void *)addr;
+}
+
+void shadow_free(void *memory, uintptr_t pc)
+{
+    uintptr_t addr = (uintptr_t)memory;
+
+    if (memory == NULL) return;
+    for (int i = block_count - 1; i >= 0; i--) {
+        struct block *block = &blocks[i];
+
+        if (block->addr != addr) continue;
+        if (!block->live) model_fail("the block at %p is freed twice", memory);
+        block->live = false;
+        trace_add("free", addr, (unsigned)block->size, 0, -1, pc);
+        // As a write to each byte. Of pages, to those that were used.
+        for (size_t at = 0; at < block->size; at++) {
+            struct cell *cell =
+                block->size < 4096 || arena.cells[addr + at - arena.start].execution == execution
+                    ? cell_of(addr + at)
+                    : NULL;
+
+            if (cell == NULL) continue;
+            plain_byte(addr + at, cell, true);
+            cell->freed = true;
+        }
+        return;
+    }
+    model_fail("%p is freed, but is no block", memory);
+}
+
+void shadow_check_leaks(void)
+{
+    for (int i = 0; i < block_count; i++) {
+        if (blocks[i].live) {
+            model_fail("a block of %zu bytes at %p was never freed", blocks[i].size,
+                       (void *)blocks[i].addr);
+        }
+    }
+}
