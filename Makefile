@@ -14,7 +14,7 @@ DEPS := scripts/install-deps.sh
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check model fuzz bench coverage install format tidy clean help
+.PHONY: build demo test check model mutants fuzz bench coverage install format tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
 	cmake --build $(BUILD) -j $(JOBS)
@@ -51,6 +51,10 @@ check-package: build
 model: build  ## Explore every order in which the threads of the core can run
 	@mkdir -p $(BUILD)/model
 	$(BUILD)/tests/model/model --replays $(BUILD)/model
+
+mutants: build  ## Weaken each memory order and protocol step, and see that it is noticed
+	@$(DEPS) build mutants
+	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/model/mutants.sh
 
 fuzz:  ## Fuzz what reads foreign bytes, ten seconds each (clang)
 	@$(DEPS) build fuzz

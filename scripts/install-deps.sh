@@ -14,6 +14,7 @@ needs() {
     case $1 in
     build) echo cmake:cmake ninja:ninja-build cc:gcc ;;
     format) echo clang-format-14:clang-format-14 ;;
+    mutants) echo objdump:binutils addr2line:binutils ;;
     fuzz) echo clang-14:clang-14 -:libclang-rt-14-dev ;;
     coverage) echo gcov:gcc gcovr:gcovr ;;
     load) echo wrk:wrk curl:curl ;;
@@ -22,6 +23,7 @@ needs() {
         needs format
         needs load
         needs fuzz
+        needs mutants
         echo g++:g++ pkg-config:pkg-config nm:binutils
         echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client valgrind:valgrind
         echo setarch:util-linux git:git make:make

@@ -100,6 +100,7 @@ unsigned run_choose_rare(unsigned count);
 
 enum rmw { RMW_EXCHANGE, RMW_ADD, RMW_SUB, RMW_AND, RMW_OR, RMW_XOR };
 
+void memory_init(void);
 void memory_reset(void);
 uint64_t memory_load(uintptr_t addr, unsigned size, int order, uintptr_t pc);
 void memory_store(uintptr_t addr, unsigned size, uint64_t value, int order, uintptr_t pc);
@@ -120,6 +121,7 @@ void memory_contention_forget(void);
 // ---- Plain accesses and blocks: shadow.c ----
 
 void shadow_init(void);
+void *shadow_reserve(size_t size);  // zeroed pages for the explorer itself
 void shadow_reset(void);
 void shadow_plain(uintptr_t addr, size_t size, bool write, uintptr_t pc);
 void shadow_atomic(uintptr_t addr, unsigned size, bool write, uintptr_t pc);

@@ -59,11 +59,16 @@ static struct location locations[LOCATIONS_MAX];
 static int location_count;
 static struct store stores[STORES_MAX];
 static int store_count;
-static struct message messages[STORES_MAX];
+static struct message *messages;  // of STORES_MAX; outside the variables that shadow.c restores
 static int message_count;
 static struct entry table[TABLE_SIZE];
 static unsigned entry_count;
 static uint32_t execution;
+
+void memory_init(void)
+{
+    messages = shadow_reserve(STORES_MAX * sizeof *messages);
+}
 
 void memory_reset(void)
 {

@@ -53,6 +53,8 @@ extern const struct rouse_allocator model_allocator;
 // park. Orders nothing: what a wake publishes, it must publish by its own atomics.
 void model_park(void);
 void model_unpark(unsigned thread);
+// Somebody else has to do something before the caller goes on: in loops that wait for that.
+void model_relax(void);
 unsigned model_self(void);  // 0 is the thread that sets up
 
 // Another thread, from within a scenario.
@@ -61,14 +63,15 @@ void model_spawn(void (*fn)(void *arg), void *arg);
 // Names an object in traces.
 void model_name(const volatile void *object, size_t size, const char *name);
 
-// A waker that sets `*woken`, relaxed, and unparks `thread`. Its shares are counted and must come
+// A waker that says so in `woken`, relaxed, and unparks `thread`. Its shares are counted and must come
 // back to none.
 struct model_waker {
-    _Atomic uint32_t woken;
+    _Atomic uint32_t woken;  // 1 + the thread that woke it last
     _Atomic int32_t shares;
     unsigned thread;
 };
 struct rouse_waker model_waker_of(struct model_waker *waker);  // borrowed
 bool model_waker_take(struct model_waker *waker);              // was it woken since the last call
+int model_waker_taken_from(struct model_waker *waker);  // and by which thread; -1: it was not
 
 #endif

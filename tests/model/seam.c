@@ -113,9 +113,7 @@ static int model_prctl(int option, unsigned long a, unsigned long b)
     return 0;
 }
 
-// What rs_cpu_relax() calls in the code under test.
-void model_relax(void);
-
+// Also what rs_cpu_relax() calls in the code under test.
 void model_relax(void)
 {
     if (run.live) thread_relax();

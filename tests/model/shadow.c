@@ -84,6 +84,11 @@ static void *reserve(void *place, size_t size)
     return memory;
 }
 
+void *shadow_reserve(size_t size)
+{
+    return reserve(NULL, size);
+}
+
 static struct region region_of(uintptr_t start, size_t size)
 {
     return (struct region){.start = start,

@@ -9,7 +9,7 @@
 
 #include "engine.h"
 
-enum { SITES_MAX = 4096, WEAKENED_MAX = 64 };
+enum { SITES_MAX = 4096, WEAKENED_MAX = 1024 };
 
 struct hit {
     uintptr_t pc;
@@ -32,13 +32,20 @@ const char *order_name(int order)
     return order >= 0 && order <= 5 ? names[order] : "plain";
 }
 
+static int compare(const void *a, const void *b)
+{
+    uintptr_t x = *(const uintptr_t *)a;
+    uintptr_t y = *(const uintptr_t *)b;
+
+    return (x > y) - (x < y);
+}
+
 int site_order(uintptr_t pc, int slot, int order)
 {
-    if (slot != weakened_slot) return order;
-    for (int i = 0; i < weakened_count; i++) {
-        if (weakened[i] == pc) return weakened_order;
-    }
-    return order;
+    if (weakened_count == 0 || slot != weakened_slot) return order;
+    const void *found = bsearch(&pc, weakened, (size_t)weakened_count, sizeof pc, compare);
+
+    return found != NULL ? weakened_order : order;
 }
 
 void site_hit(uintptr_t pc, const char *op, int order, int failure_order)
@@ -81,6 +88,7 @@ bool site_weaken(const char *text)
         if (*end == ':') break;
         if (*end != ',') return false;
     }
+    qsort(weakened, (size_t)weakened_count, sizeof weakened[0], compare);
     if (sscanf(text, "%d:%d", &weakened_slot, &weakened_order) != 2) return false;
     return weakened_slot >= 0 && weakened_slot <= 1 && weakened_order >= 0 && weakened_order <= 5;
 }

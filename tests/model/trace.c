@@ -9,7 +9,7 @@
 
 #include "engine.h"
 
-enum { EVENTS_MAX = STEPS_MAX, NAMES_MAX = 32 };
+enum { EVENTS_MAX = 4 * STEPS_MAX, PRINTED_MAX = 250, NAMES_MAX = 32 };
 
 struct event {
     const char *what;
@@ -68,6 +68,12 @@ static void print_address(uintptr_t addr)
     printf("0x%lx", (unsigned long)addr);
 }
 
+// The end of the trace is what tells.
+static int first_printed(void)
+{
+    return event_count > PRINTED_MAX ? event_count - PRINTED_MAX : 0;
+}
+
 // What addr2line says of the calls before these return addresses, a line for each.
 static FILE *places_open(void)
 {
@@ -80,7 +86,7 @@ static FILE *places_open(void)
     self[size] = '\0';
     FILE *addresses = fdopen(fd, "w");
 
-    for (int i = 0; addresses != NULL && i < event_count; i++) {
+    for (int i = first_printed(); addresses != NULL && i < event_count; i++) {
         fprintf(addresses, "0x%lx\n", (unsigned long)events[i].pc - 1);
     }
     if (addresses != NULL) (void)fclose(addresses);
@@ -95,7 +101,8 @@ void trace_print(void)
 {
     FILE *places = places_open();
 
-    for (int i = 0; i < event_count; i++) {
+    if (first_printed() > 0) printf("#  the last %d of %d events:\n", PRINTED_MAX, event_count);
+    for (int i = first_printed(); i < event_count; i++) {
         const struct event *event = &events[i];
         char place[200] = "";
 

@@ -21,7 +21,7 @@ static void waker_wake_by_ref(void *data)
     struct model_waker *waker = data;
 
     // Relaxed: whoever wakes must publish by atomics of its own.
-    atomic_store_explicit(&waker->woken, 1, memory_order_relaxed);
+    atomic_store_explicit(&waker->woken, model_self() + 1, memory_order_relaxed);
     model_unpark(waker->thread);
 }
 
@@ -55,6 +55,11 @@ struct rouse_waker model_waker_of(struct model_waker *waker)
 
 bool model_waker_take(struct model_waker *waker)
 {
+    return model_waker_taken_from(waker) >= 0;
+}
+
+int model_waker_taken_from(struct model_waker *waker)
+{
     // Relaxed: as the wake.
-    return atomic_exchange_explicit(&waker->woken, 0, memory_order_relaxed) != 0;
+    return (int)atomic_exchange_explicit(&waker->woken, 0, memory_order_relaxed) - 1;
 }

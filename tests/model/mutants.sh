@@ -1,0 +1,308 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Shows that each memory order of the core, and each step of its protocols, is needed: takes one
+# away at a time, and looks whether the explorer finds out.
+#
+#     tests/model/mutants.sh [--orders] [--steps] [PATTERN]
+#
+# Orders: the list of atomic accesses is read from the instrumented program, so none is forgotten.
+# Each order that is more than relaxed is weakened by one degree, at run time. Steps: the edits of
+# mutants.txt, each built into a copy of the source. What survives must be in survivors.txt, with
+# the reason. With a PATTERN, only mutants whose line matches it are tried. The last line is
+# "N mutants, N killed, N argued, N survived".
+#
+# ROUSE_BUILD_DIR: the build to use; ROUSE_MUTANTS_JOBS: how many run at once.
+set -euo pipefail
+export LC_ALL=C
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+build=${ROUSE_BUILD_DIR:-$tree/build}
+model=$build/tests/model/model
+work=$build/mutants
+jobs=${ROUSE_MUTANTS_JOBS:-$(nproc)}
+executions=${ROUSE_MUTANTS_EXECUTIONS:-30000}
+orders=false
+steps=false
+pattern=.
+
+while (($# > 0)); do
+    case $1 in
+    --orders) orders=true ;;
+    --steps) steps=true ;;
+    --help)
+        sed -n '4,15s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    *) pattern=$1 ;;
+    esac
+    shift
+done
+if ! $orders && ! $steps; then
+    orders=true
+    steps=true
+fi
+if [[ ! -x $model ]]; then
+    echo "$model is not there; build it first: cmake --build ${build#"$tree"/} --target model" >&2
+    exit 2
+fi
+mkdir -p "$work"
+: >"$work/results"
+
+# ---- The orders ----
+
+# "RETURN-ADDRESS OP CALL-ADDRESS" for every atomic access in the program.
+list_calls() {
+    objdump -d --no-show-raw-insn "$model" | awk '
+        { address = $1; sub(/:$/, "", address) }
+        call != "" { print "0x" address, call; call = "" }
+        /(call|jmp).*<__tsan_atomic[0-9]+_[a-z_]+>/ {
+            call = $0
+            sub(/.*<__tsan_atomic[0-9]+_/, "", call)
+            sub(/>.*/, "", call)
+            sub(/compare_exchange.*/, "compare_exchange", call)
+            call = call " 0x" address
+        }'
+}
+
+# "PC OP FILE:LINE FUNCTION", of the library only.
+list_places() {
+    list_calls >"$work/calls"
+    awk '{ print $3 }' "$work/calls" |
+        addr2line -e "$model" -f -i -a | awk '
+            /^0x/ { if (place != "") print place, name; name = ""; place = ""; next }
+            name == "" { name = $0; next }
+            place == "" { place = $0; sub(/.*\/src\//, "src/", place); sub(/ .*/, "", place) }
+            END { print place, name }' |
+        paste -d ' ' "$work/calls" - | awk '$4 ~ /^src\// { print $1, $2, $4, $5 }'
+}
+
+# One line for each access as written in the source, however often it was inlined:
+# "FILE FUNCTION OP#N ORDER FAILURE-ORDER PC,PC,... SCENARIO,SCENARIO,..."
+list_accesses() {
+    sort -u "$work/hits" | awk '
+        FNR == NR {
+            order[$2] = $4; failure[$2] = $5
+            reached[$2] = reached[$2] "," $1
+            next
+        }
+        {
+            key = $3 " " $4 " " $2
+            pcs[key] = pcs[key] "," $1
+            if ($1 in order) {
+                o[key] = order[$1]; f[key] = failure[$1]
+                scenarios[key] = scenarios[key] reached[$1]
+            }
+        }
+        END {
+            for (key in pcs) {
+                split(key, k, " ")
+                split(k[1], at, ":")
+                print at[1], k[2], k[3], at[2], (key in o ? o[key] " " f[key] : "- -"),
+                    substr(pcs[key], 2), (key in scenarios ? substr(scenarios[key], 2) : "-")
+            }
+        }' - "$work/places" | sort -k1,3 -k4,4n | awk '
+        { n = ++count[$1 " " $2 " " $3]; print $1, $2, $3 "#" n, $5, $6, $7, $8, $4 }'
+}
+
+# Of the accesses that no scenario reaches, those that are more than relaxed, by their source.
+list_unreached() {
+    awk -v tree="$tree" '
+        $4 != "-" { next }
+        {
+            file = tree "/" $1
+            text = ""
+            for (n = 1; (getline line <file) > 0; n++) {
+                if (n >= $8) text = text line
+                if (n >= $8 && line ~ /;|\{$/) break
+            }
+            close(file)
+            if (text ~ /memory_order_(acquire|release|acq_rel|seq_cst)/ || text !~ /memory_order/) {
+                print $1, $2, $3 ": not reached: survived"
+            }
+        }' "$work/accesses"
+}
+
+# "FILE FUNCTION OP#N SLOT FROM TO PCS SCENARIOS" for each order that can be weakened.
+list_weakened() {
+    awk '
+        function weaker(op, order) {
+            if (order == "seq_cst") return op == "load" ? "acquire" : op == "store" ? "release" : "acq_rel"
+            if (order == "acq_rel") return "acquire release"
+            return order == "acquire" || order == "release" ? "relaxed" : ""
+        }
+        function emit(slot, order, op,    list, n, i) {
+            n = split(weaker(op, order), list, " ")
+            for (i = 1; i <= n; i++) print $1, $2, $3, slot, order, list[i], $6, $7
+        }
+        $4 != "-" {
+            op = $3; sub(/#.*/, "", op)
+            emit(0, $4, op)
+            if (op == "compare_exchange") emit(1, $5, "load")
+        }'
+}
+
+number_of() {
+    case $1 in
+    relaxed) echo 0 ;; acquire) echo 2 ;; release) echo 3 ;; acq_rel) echo 4 ;; *) echo 5 ;;
+    esac
+}
+
+# Prints the mutant, and what became of it.
+try_order() {
+    local file function access slot from to pcs scenarios names status=0
+
+    read -r file function access slot from to pcs scenarios <<<"$1"
+    names=$(tr ',' '\n' <<<"$scenarios" | sort -u | tr '\n' ' ')
+    # shellcheck disable=SC2086
+    timeout 300 "$model" --quiet --executions "$executions" --random 3000 \
+        --weaken "$pcs:$slot:$(number_of "$to")" $names >"$work/out.$$" 2>&1 || status=$?
+    local verdict=survived
+    if ((status == 1)); then
+        verdict="killed by $(sed -n 's/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p' "$work/out.$$")"
+    elif ((status != 0)); then
+        verdict="died of status $status"
+    fi
+    rm -f "$work/out.$$"
+    if ((slot == 1)); then access+=" on failure"; fi
+    echo "$file $function $access: $from -> $to: $verdict"
+}
+
+run_orders() {
+    rm -f "$work/hits"
+    "$model" --quiet --executions 4000 --random 500 --sites "$work/hits.all" >/dev/null ||
+        { echo "the explorer fails without a mutant: run it first" >&2; exit 2; }
+    grep -v '^self_' "$work/hits.all" >"$work/hits"
+    rm -f "$work/hits.all"
+    list_places >"$work/places"
+    list_accesses >"$work/accesses"
+    list_weakened <"$work/accesses" >"$work/orders"
+    echo "$(wc -l <"$work/accesses") atomic accesses in the source," \
+        "$(list_unreached | wc -l) of which are more than relaxed and no scenario reaches;" \
+        "$(wc -l <"$work/orders") orders to weaken"
+    list_unreached | grep -E "$pattern" >>"$work/results" || true
+    { grep -E "$pattern" "$work/orders" || true; } |
+        xargs -r -d '\n' -P "$jobs" -I '{}' bash -c 'try_order "$1"' _ '{}' |
+        tee -a "$work/results" | progress "$(wc -l <"$work/orders")"
+}
+
+# A line that stays in its place on a terminal.
+progress() {
+    local done=0 line
+
+    while read -r line; do
+        done=$((done + 1))
+        if [[ -t 2 ]]; then printf '\r\033[K%d of %d: %.60s' "$done" "$1" "$line" >&2; fi
+    done
+    if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+}
+
+# ---- The steps of the protocols ----
+
+# Writes block N of mutants.txt as shell words: what, file, and the texts to two files.
+read_step() {
+    awk -v wanted="$1" -v from="$work/from" -v to="$work/to" '
+        /^what: / { n++; if (n == wanted) print substr($0, 7) }
+        n != wanted { next }
+        /^file: / { print substr($0, 7) }
+        /^models: / { print substr($0, 9) }
+        /^<<<<$/ { out = from; printf "" >from; next }
+        /^====$/ { out = to; printf "" >to; next }
+        /^>>>>$/ { out = ""; next }
+        out != "" { print >out }' "$tree/tests/model/mutants.txt"
+}
+
+# Replaces the text, which must stand in the file exactly once.
+apply_step() {
+    awk -v from="$work/from" -v to="$work/to" '
+        function slurp(file,    line, text) {
+            while ((getline line <file) > 0) text = text line "\n"
+            return text
+        }
+        { text = text $0 "\n" }
+        END {
+            old = slurp(from); new = slurp(to)
+            at = index(text, old)
+            if (at == 0 || index(substr(text, at + 1), old) != 0) exit 1
+            printf "%s%s%s", substr(text, 1, at - 1), new, substr(text, at + length(old))
+        }' "$1"
+}
+
+# A copy of what the model is built from, with a build of its own.
+prepare_steps() {
+    local copy=$work/tree
+
+    mkdir -p "$copy"
+    (cd "$tree" && tar -cf - --exclude=./build --exclude=./.git .) | tar -C "$copy" -xf -
+    cmake -S "$copy" -B "$work/steps" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+    cmake --build "$work/steps" -j "$jobs" --target model >"$work/build.log" 2>&1
+}
+
+try_step() {
+    local what file models copy=$work/tree status=0
+
+    { read -r what; read -r file; read -r models; } < <(read_step "$1")
+    if ! apply_step "$tree/$file" >"$copy/$file"; then
+        cp "$tree/$file" "$copy/$file"
+        echo "$file: $what: the text is not there exactly once: survived"
+        return
+    fi
+    if ! cmake --build "$work/steps" -j "$jobs" --target model >"$work/build.log" 2>&1; then
+        status=3
+    else
+        # shellcheck disable=SC2086
+        timeout 300 "$work/steps/tests/model/model" --quiet --executions "$executions" \
+            --random 3000 $models >"$work/out" 2>&1 || status=$?
+    fi
+    cp "$tree/$file" "$copy/$file"
+    case $status in
+    0) echo "$file: $what: survived" ;;
+    1) echo "$file: $what: killed by $(sed -n 's/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p' "$work/out")" ;;
+    3) echo "$file: $what: does not compile: survived" ;;
+    *) echo "$file: $what: died of status $status" ;;
+    esac
+}
+
+run_steps() {
+    local count
+
+    count=$(grep -c '^what: ' "$tree/tests/model/mutants.txt")
+    echo "$count steps to take out"
+    prepare_steps
+    for ((i = 1; i <= count; i++)); do
+        if ! read_step "$i" | grep -qE "$pattern"; then continue; fi
+        try_step "$i"
+    done | tee -a "$work/results" | progress "$count"
+}
+
+# ---- The table ----
+
+# survivors.txt: "MUTANT: REASON", where MUTANT is what stands here before the verdict.
+print_table() {
+    awk '
+        FNR == NR {
+            if ($0 ~ /^#/ || $0 == "") next
+            at = index($0, " | ")
+            reason[substr($0, 1, at - 1)] = substr($0, at + 3)
+            next
+        }
+        {
+            mutant = $0
+            sub(/: [^:]*$/, "", mutant)
+            total++
+            if ($0 ~ /: survived$/) {
+                if (mutant in reason) { argued++; print $0 " (" reason[mutant] ")" }
+                else { survived++; print $0 }
+            } else { killed++; print $0 }
+        }
+        END {
+            printf "%d mutants, %d killed, %d argued, %d survived\n", total, killed, argued, survived
+            exit survived > 0
+        }' "$tree/tests/model/survivors.txt" <(sort "$work/results")
+}
+
+export -f try_order number_of
+export work model executions
+if $orders; then run_orders; fi
+if $steps; then run_steps; fi
+print_table
