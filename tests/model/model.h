@@ -71,7 +71,8 @@ struct model_waker {
     unsigned thread;
 };
 struct rouse_waker model_waker_of(struct model_waker *waker);  // borrowed
-bool model_waker_take(struct model_waker *waker);              // was it woken since the last call
-int model_waker_taken_from(struct model_waker *waker);  // and by which thread; -1: it was not
+// Was it woken since the last call, and by which thread; -1: it was not.
+bool model_waker_take(struct model_waker *waker);
+int model_waker_taken_from(struct model_waker *waker);
 
 #endif

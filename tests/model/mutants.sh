@@ -127,7 +127,8 @@ list_unreached() {
 list_weakened() {
     awk '
         function weaker(op, order) {
-            if (order == "seq_cst") return op == "load" ? "acquire" : op == "store" ? "release" : "acq_rel"
+            if (order == "seq_cst" && op == "load") return "acquire"
+            if (order == "seq_cst") return op == "store" ? "release" : "acq_rel"
             if (order == "acq_rel") return "acquire release"
             return order == "acquire" || order == "release" ? "relaxed" : ""
         }
@@ -148,6 +149,11 @@ number_of() {
     esac
 }
 
+# The scenario that failed.
+failed_in() {
+    sed -n 's/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p' "$1"
+}
+
 # Prints the mutant, and what became of it.
 try_order() {
     local file function access slot from to pcs scenarios names status=0
@@ -159,7 +165,7 @@ try_order() {
         --weaken "$pcs:$slot:$(number_of "$to")" $names >"$work/out.$$" 2>&1 || status=$?
     local verdict=survived
     if ((status == 1)); then
-        verdict="killed by $(sed -n 's/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p' "$work/out.$$")"
+        verdict="killed by $(failed_in "$work/out.$$")"
     elif ((status != 0)); then
         verdict="died of status $status"
     fi
@@ -257,7 +263,7 @@ try_step() {
     cp "$tree/$file" "$copy/$file"
     case $status in
     0) echo "$file: $what: survived" ;;
-    1) echo "$file: $what: killed by $(sed -n 's/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p' "$work/out")" ;;
+    1) echo "$file: $what: killed by $(failed_in "$work/out")" ;;
     3) echo "$file: $what: does not compile: survived" ;;
     *) echo "$file: $what: died of status $status" ;;
     esac
@@ -296,12 +302,13 @@ print_table() {
             } else { killed++; print $0 }
         }
         END {
-            printf "%d mutants, %d killed, %d argued, %d survived\n", total, killed, argued, survived
+            printf "%d mutants, %d killed, %d argued, %d survived\n", total, killed, argued,
+                survived
             exit survived > 0
         }' "$tree/tests/model/survivors.txt" <(sort "$work/results")
 }
 
-export -f try_order number_of
+export -f try_order number_of failed_in
 export work model executions
 if $orders; then run_orders; fi
 if $steps; then run_steps; fi

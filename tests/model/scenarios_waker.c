@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The waker slot: a registrant against wakers. The condition that a wake is about is relaxed, so
-// only the slot can order it: either the wake finds the waker, or the registrant sees the condition.
+// only the slot can order it: either the wake finds the waker, or the registrant sees the
+// condition.
 
 #include <stdatomic.h>
 
