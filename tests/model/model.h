@@ -63,8 +63,8 @@ void model_spawn(void (*fn)(void *arg), void *arg);
 // Names an object in traces.
 void model_name(const volatile void *object, size_t size, const char *name);
 
-// A waker that says so in `woken`, relaxed, and unparks `thread`. Its shares are counted and must come
-// back to none.
+// A waker that says so in `woken`, relaxed, and unparks `thread`. Its shares are counted and must
+// come back to none.
 struct model_waker {
     _Atomic uint32_t woken;  // 1 + the thread that woke it last
     _Atomic int32_t shares;
