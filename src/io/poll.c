@@ -254,8 +254,9 @@ static int lock_with_room(struct poll_backend *b, int fd, struct poll_table **sp
 static int check_pollable(int fd)
 {
     struct stat status;
+    int err = fd >= 0 ? rs_sys.fstat(fd, &status) : -EBADF;
 
-    if (fd < 0 || rs_sys.fstat(fd, &status) < 0) return -EBADF;
+    if (err < 0) return err;
     return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
 }
 

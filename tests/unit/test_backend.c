@@ -224,6 +224,39 @@ static void bad_descriptors_are_refused(void)
     (void)close(file);
 }
 
+static int no_memory_for_stat(int fd, struct stat *out)
+{
+    (void)fd;
+    (void)out;
+    return -ENOMEM;
+}
+
+static int no_memory_for_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    (void)epoll_fd;
+    (void)operation;
+    (void)fd;
+    (void)event;
+    return -ENOMEM;
+}
+
+static void errors_are_passed_on(void)
+{
+    int fds[2];
+
+    pipe_open(fds);
+    rs_sys.fstat = no_memory_for_stat;
+    rs_sys.epoll_ctl = no_memory_for_ctl;
+    check(watch(fds[0], 1, RS_WATCH_NONE, ROUSE_READABLE) == -ENOMEM,
+          "a watch that fails says why the kernel refused it");
+    rs_sys.fstat = rs_sys_real.fstat;
+    rs_sys.epoll_ctl = rs_sys_real.epoll_ctl;
+    check(watch(fds[0], 1, RS_WATCH_NONE, ROUSE_READABLE) == 0 &&
+              unwatch(fds[0], ROUSE_READABLE) == 0,
+          "and can be tried again");
+    pair_close(fds);
+}
+
 static void reused_numbers_are_watched_anew(void)
 {
     int fds[2];
@@ -618,6 +651,7 @@ static void test_backend(const struct rs_backend_ops *under_test)
     directions_have_edges_of_their_own();
     ends_are_reported();
     bad_descriptors_are_refused();
+    errors_are_passed_on();
     reused_numbers_are_watched_anew();
     closed_descriptors_are_forgotten();
     sleeps_are_not_short();
