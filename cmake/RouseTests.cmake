@@ -6,7 +6,9 @@
 #   tests/unit/test_NAME.c     the static library and src/ headers; other files of the folder are
 #                              part of each test; test_http_* also has httpd_core
 #   tests/stress/*.c           as unit, with a longer limit
-#   tests/fault/*.c            as unit
+#   tests/fault/fault_NAME.c   as unit; other files of the folder are part of each test; fault_http
+#                              also has httpd_core, and libc's calls that httpd makes can fail too;
+#                              ROUSE_TEST_FULL=1 in the environment leaves no case out
 #   tests/api/NAME.c           compiled twice, for fibers and for async frames, against the shared
 #                              library, and linked with tests/harness/*.c into api_NAME
 #   tests/blackbox/NAME.sh     run with ROUSE_BUILD_DIR in its environment
@@ -109,16 +111,29 @@ foreach(source IN LISTS unit_tests)
     endif()
 endforeach()
 
-foreach(label stress fault)
-    if(EXISTS "${rouse_tests_dir}/${label}/CMakeLists.txt")
-        continue()
+file(GLOB sources CONFIGURE_DEPENDS "${rouse_tests_dir}/stress/*.c")
+foreach(source IN LISTS sources)
+    cmake_path(GET source STEM name)
+    string(REGEX REPLACE "^(test|stress)_" "" name "${name}")
+    rouse_add_inside_test(stress_${name} stress 240 "${source}")
+endforeach()
+
+# Each call of libc in this list is one that tests/fault/libc.c stands in front of.
+set(rouse_fault_libc malloc calloc realloc openat fstat pread write syscall)
+file(GLOB fault_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/fault/fault_*.c")
+file(GLOB fault_helpers CONFIGURE_DEPENDS "${rouse_tests_dir}/fault/*.c")
+list(REMOVE_ITEM fault_helpers ${fault_tests} "${rouse_tests_dir}/fault/libc.c")
+foreach(source IN LISTS fault_tests)
+    cmake_path(GET source STEM name)
+    if(NOT name STREQUAL "fault_http")
+        rouse_add_inside_test(${name} fault 900 "${source}" ${fault_helpers})
+    elseif(TARGET httpd_core)
+        rouse_add_inside_test(${name} fault 900 "${source}" ${fault_helpers}
+            "${rouse_tests_dir}/fault/libc.c")
+        target_link_libraries(${name} PRIVATE httpd_core)
+        list(TRANSFORM rouse_fault_libc PREPEND "-Wl,--wrap=" OUTPUT_VARIABLE wraps)
+        target_link_options(${name} PRIVATE ${wraps})
     endif()
-    file(GLOB sources CONFIGURE_DEPENDS "${rouse_tests_dir}/${label}/*.c")
-    foreach(source IN LISTS sources)
-        cmake_path(GET source STEM name)
-        string(REGEX REPLACE "^(test|${label})_" "" name "${name}")
-        rouse_add_inside_test(${label}_${name} ${label} 240 "${source}")
-    endforeach()
 endforeach()
 
 # An API test is one text for both styles of waiting.
@@ -198,7 +213,7 @@ if(EXISTS "${rouse_tests_dir}/tidy/tidy.sh" AND NOT ROUSE_SANITIZE)
     rouse_add_test(tidy_self tidy 60 bash "${rouse_tests_dir}/tidy/self_test.sh")
 endif()
 
-foreach(folder model stress fault fuzz)
+foreach(folder model stress fuzz)
     if(EXISTS "${rouse_tests_dir}/${folder}/CMakeLists.txt")
         add_subdirectory("${rouse_tests_dir}/${folder}" "${PROJECT_BINARY_DIR}/tests/${folder}")
     endif()
