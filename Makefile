@@ -50,7 +50,7 @@ check-package: build
 
 model: build  ## Explore every order in which the threads of the core can run
 	@mkdir -p $(BUILD)/model
-	$(BUILD)/tests/model/model --replays $(BUILD)/model
+	$(BUILD)/tests/model/model --jobs $(JOBS) --replays $(BUILD)/model
 
 mutants: build  ## Weaken each memory order and protocol step, and see that it is noticed
 	@$(DEPS) build mutants

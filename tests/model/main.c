@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "explore.h"
@@ -20,6 +21,7 @@ static const char help[] =
     "  --executions N       search at most N executions of each (default 60000)\n"
     "  --random N           then N random ones (default 2000)\n"
     "  --seed N             of the random ones (default 1)\n"
+    "  --jobs N             share the scenarios among N processes (default 1)\n"
     "  --replays DIR        write a file there for each failure, for --replay\n"
     "  --replay FILE        run one failing execution again and print its trace\n"
     "  --sites FILE         append the atomic accesses that were reached, by scenario\n"
@@ -31,6 +33,7 @@ struct options {
     const char *replay;
     const char *replays;
     const char *sites;
+    int jobs;
     bool list;
 };
 
@@ -43,17 +46,12 @@ _Noreturn static void refuse(const char *what)
 static void parse(struct options *options, int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"list", no_argument, NULL, 'l'},
-        {"executions", required_argument, NULL, 'e'},
-        {"random", required_argument, NULL, 'r'},
-        {"seed", required_argument, NULL, 's'},
-        {"replay", required_argument, NULL, 'p'},
-        {"replays", required_argument, NULL, 'd'},
-        {"sites", required_argument, NULL, 'i'},
-        {"weaken", required_argument, NULL, 'w'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"list", no_argument, NULL, 'l'},          {"executions", required_argument, NULL, 'e'},
+        {"random", required_argument, NULL, 'r'},  {"seed", required_argument, NULL, 's'},
+        {"jobs", required_argument, NULL, 'j'},    {"replay", required_argument, NULL, 'p'},
+        {"replays", required_argument, NULL, 'd'}, {"sites", required_argument, NULL, 'i'},
+        {"weaken", required_argument, NULL, 'w'},  {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -83,6 +81,10 @@ static void parse(struct options *options, int argc, char **argv)
             break;
         case 'w':
             if (!site_weaken(optarg)) refuse("--weaken wants PC,PC,...:SLOT:ORDER");
+            break;
+        case 'j':
+            options->jobs = atoi(optarg);
+            if (options->jobs < 1) refuse("--jobs wants a number above 0");
             break;
         case 'q':
             options->plan.quiet = true;
@@ -171,36 +173,59 @@ static void catch_faults(void)
     (void)sigaction(SIGFPE, &action, NULL);
 }
 
+static int replay_and_report(const char *file)
+{
+    bool failed;
+
+    if (!replay(file, &failed)) refuse("cannot read the replay file");
+    return failed ? 1 : 0;
+}
+
+// One scenario in `jobs`, beginning with number `share`. Returns the exit status.
+static int run_share(struct options *options, char **prefixes, int share)
+{
+    bool all_passed = true;
+    int number = 0;
+
+    for (int i = 0; model_scenario_files[i] != NULL; i++) {
+        for (const struct model_scenario *s = model_scenario_files[i]; s->name != NULL; s++) {
+            if (!is_wanted(s->name, prefixes) || number++ % options->jobs != share) continue;
+            if (options->list) {
+                printf("%-28s %s\n", s->name, s->about);
+            } else if (!run_scenario(s, options, number)) {
+                all_passed = false;
+                if (options->plan.quiet) return 1;
+            }
+        }
+    }
+    if (number == 0) refuse("no scenario has such a name");
+    if (!options->list && share == 0) printf("1..%d\n", number);
+    return all_passed ? 0 : 1;
+}
+
+static int run_all(struct options *options, char **prefixes)
+{
+    int status = 0;
+    int theirs;
+
+    for (int share = 1; share < options->jobs; share++) {
+        (void)fflush(stdout);
+        if (fork() == 0) exit(run_share(options, prefixes, share));
+    }
+    status = run_share(options, prefixes, 0);
+    while (wait(&theirs) > 0) status |= !WIFEXITED(theirs) || WEXITSTATUS(theirs) != 0;
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
-    int number = 0;
-    bool all_passed = true;
 
     parse(&options, argc, argv);
     shadow_init();
     memory_init();
     seam_install();
     catch_faults();
-    if (options.replay != NULL) {
-        bool failed;
-
-        if (!replay(options.replay, &failed)) refuse("cannot read the replay file");
-        return failed ? 1 : 0;
-    }
-    for (int i = 0; model_scenario_files[i] != NULL; i++) {
-        for (const struct model_scenario *s = model_scenario_files[i]; s->name != NULL; s++) {
-            if (!is_wanted(s->name, argv + optind)) continue;
-            number++;
-            if (options.list) {
-                printf("%-28s %s\n", s->name, s->about);
-            } else if (!run_scenario(s, &options, number)) {
-                all_passed = false;
-                if (options.plan.quiet) return 1;
-            }
-        }
-    }
-    if (number == 0) refuse("no scenario has such a name");
-    if (!options.list) printf("1..%d\n", number);
-    return all_passed ? 0 : 1;
+    if (options.replay != NULL) return replay_and_report(options.replay);
+    return run_all(&options, argv + optind);
 }

@@ -25,13 +25,15 @@ enum {
     BLOCKS_MAX = 4096,
     UNDO_MAX = 1 << 16,
     REDZONE = 16,
+    PAGE = 4096,
 };
 
 struct cell {
     uint32_t execution;
     uint16_t write_at;
     uint8_t writer;
-    bool freed;
+    bool freed : 1;
+    bool used : 1;  // in this execution
     uint16_t read_at[CLOCKS];
     uint16_t atomic_read_at[CLOCKS];
     uint16_t atomic_write_at[CLOCKS];
@@ -59,6 +61,17 @@ struct region {
 extern char data_start;
 extern char end;
 
+// Of what is given out as pages, most is never touched: only what was has to be looked at when it is
+// freed, and cleared when it is given out again.
+struct page {
+    uint32_t touched_in;  // the last execution
+    uint32_t freed_in;
+    uint16_t first;  // of the bytes that it touched
+    uint16_t last;
+    bool dirty;
+};
+
+static struct page pages[PAGES_SIZE / PAGE];
 static struct region arena;
 static struct region globals;
 static uint32_t execution;
@@ -123,6 +136,26 @@ void *shadow_stack(unsigned thread, size_t *size)
 
 // ---- Accesses ----
 
+static struct page *page_of(uintptr_t addr)
+{
+    uintptr_t start = arena.start + OBJECTS_SIZE;
+
+    if (addr < start || addr >= start + PAGES_SIZE) return NULL;
+    return &pages[(addr - start) / PAGE];
+}
+
+static void page_touch(struct page *page, uintptr_t offset)
+{
+    if (page->touched_in != execution) {
+        page->touched_in = execution;
+        page->first = (uint16_t)offset;
+        page->last = (uint16_t)offset;
+        page->dirty = true;
+    }
+    if (offset < page->first) page->first = (uint16_t)offset;
+    if (offset > page->last) page->last = (uint16_t)offset;
+}
+
 static struct cell *cell_of(uintptr_t addr)
 {
     struct region *region = addr >= arena.start && addr < arena.end       ? &arena
@@ -131,7 +164,9 @@ static struct cell *cell_of(uintptr_t addr)
 
     if (region == NULL) return NULL;
     struct cell *cell = &region->cells[addr - region->start];
+    struct page *page = page_of(addr);
 
+    if (page != NULL) page_touch(page, addr % PAGE);
     if (cell->execution != execution) *cell = (struct cell){.execution = execution};
     return cell;
 }
@@ -166,7 +201,11 @@ _Noreturn static void race(uintptr_t addr, const char *ours, const char *theirs,
 
 static void check_life(uintptr_t addr, const struct cell *cell)
 {
-    if (cell->freed) model_fail("use of freed memory at %p", (void *)addr);
+    const struct page *page = page_of(addr);
+
+    if (cell->freed || (page != NULL && page->freed_in == execution)) {
+        model_fail("use of freed memory at %p", (void *)addr);
+    }
 }
 
 static void check_reads(uintptr_t addr, const struct cell *cell, const struct clock *clock,
@@ -184,6 +223,16 @@ static void plain_byte(uintptr_t addr, struct cell *cell, bool write)
     const char *what = write ? "write" : "read";
 
     check_life(addr, cell);
+    if (!cell->used) {
+        cell->used = true;
+        if (write) {
+            cell->writer = (uint8_t)self;
+            cell->write_at = (uint16_t)clock->at[self];
+        } else {
+            cell->read_at[self] = (uint16_t)clock->at[self];
+        }
+        return;
+    }
     if (cell->write_at > clock->at[cell->writer]) race(addr, what, "the write", cell->writer);
     for (unsigned i = 0; i < CLOCKS; i++) {
         if (cell->atomic_write_at[i] > clock->at[i]) race(addr, what, "an atomic write", i);
@@ -233,6 +282,7 @@ void shadow_atomic(uintptr_t addr, unsigned size, bool write, uintptr_t pc)
         const char *what = write ? "atomic write" : "atomic read";
 
         check_life(at, cell);
+        cell->used = true;
         if (cell->write_at > clock->at[cell->writer]) race(at, what, "the write", cell->writer);
         if (write) {
             check_reads(at, cell, clock, what);
@@ -247,20 +297,52 @@ void shadow_atomic(uintptr_t addr, unsigned size, bool write, uintptr_t pc)
 
 void *shadow_alloc(size_t size, size_t align)
 {
-    bool pages = align >= 4096;
-    size_t *used = pages ? &pages_used : &objects_used;
-    size_t limit = pages ? (size_t)PAGES_SIZE : (size_t)OBJECTS_SIZE;
+    bool pages_wanted = align >= PAGE;
+    size_t *used = pages_wanted ? &pages_used : &objects_used;
+    size_t limit = pages_wanted ? (size_t)PAGES_SIZE : (size_t)OBJECTS_SIZE;
     size_t start = (*used + align - 1) & ~(align - 1);
 
     if (start + size + REDZONE > limit || block_count == BLOCKS_MAX) {
         model_fail("the scenario takes too much memory");
     }
     *used = start + size + REDZONE;
-    uintptr_t addr = arena.start + start + (pages ? (size_t)OBJECTS_SIZE : 0);
+    uintptr_t addr = arena.start + start + (pages_wanted ? (size_t)OBJECTS_SIZE : 0);
 
     blocks[block_count++] = (struct block){.addr = addr, .size = size, .live = true};
-    memset((void *)addr, pages ? 0 : 0xaa, size);
+    if (!pages_wanted) {
+        memset((void *)addr, 0xaa, size);
+        return (void *)addr;
+    }
+    for (uintptr_t at = addr; at < addr + size; at += PAGE) {
+        struct page *page = page_of(at);
+
+        if (page->dirty) memset((void *)at, 0, PAGE);
+        page->dirty = false;
+    }
     return (void *)addr;
+}
+
+// As a write to each byte.
+static void free_bytes(uintptr_t addr, size_t size)
+{
+    for (uintptr_t at = addr; at < addr + size; at++) {
+        struct cell *cell = cell_of(at);
+
+        plain_byte(at, cell, true);
+        cell->freed = true;
+    }
+}
+
+static void free_pages(uintptr_t addr, size_t size)
+{
+    for (uintptr_t at = addr; at < addr + size; at += PAGE) {
+        struct page *page = page_of(at);
+
+        if (page->touched_in == execution) {
+            free_bytes(at + page->first, (size_t)(page->last - page->first) + 1);
+        }
+        page->freed_in = execution;
+    }
 }
 
 void shadow_free(void *memory, uintptr_t pc)
@@ -275,16 +357,10 @@ void shadow_free(void *memory, uintptr_t pc)
         if (!block->live) model_fail("the block at %p is freed twice", memory);
         block->live = false;
         trace_add("free", addr, (unsigned)block->size, 0, -1, pc);
-        // As a write to each byte. Of pages, to those that were used.
-        for (size_t at = 0; at < block->size; at++) {
-            struct cell *cell =
-                block->size < 4096 || arena.cells[addr + at - arena.start].execution == execution
-                    ? cell_of(addr + at)
-                    : NULL;
-
-            if (cell == NULL) continue;
-            plain_byte(addr + at, cell, true);
-            cell->freed = true;
+        if (page_of(addr) != NULL) {
+            free_pages(addr, block->size);
+        } else {
+            free_bytes(addr, block->size);
         }
         return;
     }
