@@ -61,8 +61,8 @@ struct region {
 extern char data_start;
 extern char end;
 
-// Of what is given out as pages, most is never touched: only what was has to be looked at when it is
-// freed, and cleared when it is given out again.
+// Of what is given out as pages, most is never touched: only what was has to be looked at when it
+// is freed, and cleared when it is given out again.
 struct page {
     uint32_t touched_in;  // the last execution
     uint32_t freed_in;
