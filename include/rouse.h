@@ -12,6 +12,7 @@
 #include <rouse/async.h>
 #include <rouse/await.h>
 #include <rouse/blocking.h>
+#include <rouse/cancel.h>
 #include <rouse/clock.h>
 #include <rouse/compiler.h>
 #include <rouse/driver.h>
@@ -25,6 +26,7 @@
 #include <rouse/poller.h>
 #include <rouse/ready.h>
 #include <rouse/runtime.h>
+#include <rouse/scope.h>
 #include <rouse/select.h>
 #include <rouse/signal.h>
 #include <rouse/sleep.h>

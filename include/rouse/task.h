@@ -43,12 +43,13 @@ struct rouse_abort_handle {
 
 // How to spawn. All zero means: no name, default stack, not pinned.
 struct rouse_task_attrs {
-    size_t size;        // sizeof(struct rouse_task_attrs)
-    const char *name;   // not copied: must outlive the task
-    size_t stack_size;  // bytes, fibers only; rounded up to a power of two; 0: the default
-    bool pinned;        // polled by one worker only (fibers always are, once started)
-    unsigned worker;    // pinned to this one: its index + 1; 0: if pinned, to any
-    const char *site;   // where it was spawned; NULL: filled in by the macros
+    size_t size;           // sizeof(struct rouse_task_attrs)
+    const char *name;      // not copied: must outlive the task
+    size_t stack_size;     // bytes, fibers only; rounded up to a power of two; 0: the default
+    bool pinned;           // polled by one worker only (fibers always are, once started)
+    unsigned worker;       // pinned to this one: its index + 1; 0: if pinned, to any
+    const char *site;      // where it was spawned; NULL: filled in by the macros
+    size_t member_offset;  // private: 0
 };
 
 // A future to be made in place, inside its task.
@@ -172,11 +173,6 @@ ROUSE_API bool rouse_abort_handle_is_ended(const struct rouse_abort_handle *hand
 ///
 /// Threads: any.
 ROUSE_API void rouse_abort_handle_drop(struct rouse_abort_handle *handle);
-
-/// True if the running task was asked to end; false outside tasks.
-///
-/// Threads: any.
-ROUSE_API bool rouse_is_cancelled(void);
 
 // One kind of task-local value. Make one static object for each kind.
 struct rouse_local_key {

@@ -22,6 +22,7 @@
 #include "base/tls.h"
 #include "fiber/await.h"
 #include "fiber/overflow.h"
+#include "fiber/region.h"
 #include "task/task.h"
 
 static void fiber_entry(void *arg)
@@ -165,7 +166,7 @@ static const struct rouse_future_vtable fiber_vtable = {
     .describe = fiber_describe,
     .ended = &fiber_ended};
 
-void rs_fiber_init(struct rouse_future *storage, void *arg)
+static void fiber_init(struct rouse_future *storage, void *arg)
 {
     struct rs_fiber *fiber = ROUSE_CONTAINER_OF(storage, struct rs_fiber, base);
     const struct rs_fiber_start *start = arg;
@@ -176,10 +177,22 @@ void rs_fiber_init(struct rouse_future *storage, void *arg)
     fiber->cx = NULL;
     fiber->task = NULL;
     fiber->awaiting = NULL;
+    fiber->region = NULL;
+    fiber->refused = 0;
     fiber->stack.base = NULL;
     fiber->starved = false;
     fiber->stack_size = (uint32_t)start->stack_size;
     fiber->output = 0;
+}
+
+int rs_fiber_spec(struct rouse_future_spec *spec, struct rs_fiber_start *start,
+                  rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs)
+{
+    *start = (struct rs_fiber_start){
+        .fn = fn, .arg = arg, .stack_size = attrs != NULL ? attrs->stack_size : 0};
+    *spec = (struct rouse_future_spec){
+        .size = sizeof(struct rs_fiber), .init = fiber_init, .arg = start};
+    return start->stack_size > RS_STACK_SIZE_MAX ? -EINVAL : 0;
 }
 
 int rs_fiber_host_init(struct rs_fiber_host *host, const struct rouse_allocator *allocator,
@@ -230,23 +243,45 @@ static rouse_poll poll_in_fiber(struct rs_fiber *fiber, struct rouse_future *fut
     return poll;
 }
 
-static bool is_cancelled(const struct rs_fiber *fiber)
-{
-    return rs_state_is_cancelled(&fiber->task->state);
-}
+// Waits that fail, one after another, before somebody should be told.
+enum { REFUSED_MAX = 1000 };
 
-static int drop_cancelled(struct rouse_future *future)
+// A fiber that was cancelled is expected to return. One that goes on waiting instead would keep its
+// worker busy, and whoever waits for its end waiting.
+static int refuse(struct rs_fiber *fiber, struct rouse_future *future, int error)
 {
     rouse_future_drop(future);
-    return -ECANCELED;
+    if (++fiber->refused == REFUSED_MAX) {
+        rs_log(ROUSE_LOG_WARN,
+               "fiber %s (%s) was cancelled and has gone on to %d further waits; it "
+               "should return when a wait fails",
+               rouse_task_name(fiber->task), fiber->task->site, REFUSED_MAX);
+    }
+    return error;
+}
+
+// 0 if the fiber may wait. Almost always: no region, not cancelled.
+static int may_wait(struct rs_fiber *fiber)
+{
+    if (fiber->region != NULL) return rs_regions_check(fiber->region, fiber->task);
+    return rs_state_is_cancelled(&fiber->task->state) ? -ECANCELED : 0;
+}
+
+static int may_sleep(struct rs_fiber *fiber)
+{
+    if (fiber->region != NULL) return rs_regions_arm(fiber->region, fiber->cx);
+    return rs_state_is_cancelled(&fiber->task->state) ? -ECANCELED : 0;
 }
 
 int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future)
 {
-    if (is_cancelled(fiber)) return drop_cancelled(future);
+    int err = may_wait(fiber);
+
+    if (err < 0) return refuse(fiber, future, err);
     while (poll_in_fiber(fiber, future) == ROUSE_PENDING) {
         // A result that is there by now has won; there is none.
-        if (is_cancelled(fiber)) return drop_cancelled(future);
+        err = may_sleep(fiber);
+        if (err < 0) return refuse(fiber, future, err);
         fiber->awaiting = future;
         rs_coroutine_suspend(&fiber->coroutine);
         fiber->awaiting = NULL;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/tls.h"
 #include "sched/runtime.h"
+#include "task/task.h"
 
 static struct rs_lock default_lock;
 static struct rouse_runtime *default_runtime;  // under default_lock
@@ -91,30 +92,34 @@ struct rouse_runtime *rs_default_pin(void)
     return default_get_or_make(true);
 }
 
-int rouse_spawn_at(struct rouse_join_handle *handle, rouse_fiber_function fn, void *arg,
-                   const struct rouse_task_attrs *attrs)
+int rs_spawn(struct rouse_join_handle *handle, const struct rouse_future_spec *spec,
+             const struct rouse_task_attrs *attrs, uint8_t flags)
 {
     if (rs_tls.worker != NULL) {
-        return rs_sched_spawn_fiber(rs_tls.worker->sched, handle, fn, arg, attrs);
+        return rs_sched_spawn(rs_tls.worker->sched, handle, spec, attrs, flags);
     }
     struct rouse_runtime *runtime = rs_default_pin();
 
     if (runtime == NULL) return -ENOMEM;
-    int err = rs_sched_spawn_fiber(&runtime->sched, handle, fn, arg, attrs);
+    int err = rs_sched_spawn(&runtime->sched, handle, spec, attrs, flags);
     rs_sched_unpin(&runtime->sched);
     return err;
+}
+
+int rouse_spawn_at(struct rouse_join_handle *handle, rouse_fiber_function fn, void *arg,
+                   const struct rouse_task_attrs *attrs)
+{
+    struct rs_fiber_start start;
+    struct rouse_future_spec spec;
+    int err = rs_fiber_spec(&spec, &start, fn, arg, attrs);
+
+    return err < 0 ? err : rs_spawn(handle, &spec, attrs, RS_TASK_FIBER);
 }
 
 int rouse_spawn_future_at(struct rouse_join_handle *handle, const struct rouse_future_spec *spec,
                           const struct rouse_task_attrs *attrs)
 {
-    if (rs_tls.worker != NULL) return rs_sched_spawn(rs_tls.worker->sched, handle, spec, attrs);
-    struct rouse_runtime *runtime = rs_default_pin();
-
-    if (runtime == NULL) return -ENOMEM;
-    int err = rs_sched_spawn(&runtime->sched, handle, spec, attrs);
-    rs_sched_unpin(&runtime->sched);
-    return err;
+    return rs_spawn(handle, spec, attrs, 0);
 }
 
 int64_t rouse_join(struct rouse_join_handle *handle)

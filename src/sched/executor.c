@@ -214,7 +214,7 @@ int rouse_spawner_spawn_future_at(struct rouse_spawner *spawner, struct rouse_jo
     struct rs_sched *sched = spawner_pin(spawner);
 
     if (sched == NULL) return -ECANCELED;
-    int err = rs_sched_spawn(sched, handle, spec, attrs);
+    int err = rs_sched_spawn(sched, handle, spec, attrs, 0);
     rs_sched_unpin(sched);
     return err;
 }

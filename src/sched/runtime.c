@@ -188,7 +188,8 @@ no_sched:
 
 // ---- Shut down ----
 
-// How long a shutdown that ran out of time waits for workers to stand still, to name what is left.
+// How long a shutdown that ran out of time waits for shielded tasks to end, and for workers to stand
+// still, to name what is left.
 #define PAUSE_NS (100 * ROUSE_NS_PER_MS)
 
 enum { SURVIVORS_NAMED = 16 };
@@ -239,6 +240,13 @@ static bool wait_ended(struct rs_sched *sched, uint64_t deadline_ns)
     return true;
 }
 
+// Out of time: what waits behind a shield gets a moment to end without it.
+static bool wait_bared(struct rs_sched *sched)
+{
+    rs_sched_bare(sched);
+    return wait_ended(sched, rouse_deadline_after(PAUSE_NS));
+}
+
 int rouse_runtime_shutdown(struct rouse_runtime *runtime, uint64_t timeout_ns)
 {
     struct rs_sched *sched = &runtime->sched;
@@ -249,7 +257,7 @@ int rouse_runtime_shutdown(struct rouse_runtime *runtime, uint64_t timeout_ns)
                  "a task cannot shut down its own runtime; return from rouse_run()'s function, or "
                  "call it from another thread");
     rs_sched_close(sched);
-    if (!wait_ended(sched, deadline)) {
+    if (!wait_ended(sched, deadline) && !wait_bared(sched)) {
         survivors_log(sched);
         return -ETIMEDOUT;
     }
@@ -332,5 +340,5 @@ int rouse_runtime_spawn_future(struct rouse_runtime *runtime, struct rouse_join_
                                const struct rouse_future_spec *spec,
                                const struct rouse_task_attrs *attrs)
 {
-    return rs_sched_spawn(&runtime->sched, handle, spec, attrs);
+    return rs_sched_spawn(&runtime->sched, handle, spec, attrs, 0);
 }

@@ -25,6 +25,10 @@ struct rs_blocking_pool *rs_runtime_pool(struct rouse_runtime *runtime);
 // cannot be made.
 struct rouse_runtime *rs_default_pin(void);
 
+// Spawns where the caller runs, or on the default runtime.
+int rs_spawn(struct rouse_join_handle *handle, const struct rouse_future_spec *spec,
+             const struct rouse_task_attrs *attrs, uint8_t flags);
+
 // It is the default runtime no longer, if it was: it is about to be freed.
 void rs_default_forget(struct rouse_runtime *runtime);
 

@@ -182,15 +182,16 @@ static int spawn_admitted(struct rs_sched *sched, struct rs_worker *worker,
     count_spawn(sched, worker);
     // A task that is spawned by a task during the shutdown has been asked to end already.
     if (rs_sched_is_closing(sched)) (void)rs_state_abort(&task->state);
+    if (rs_sched_is_bared(sched)) (void)rs_state_bare(&task->state);
     unsigned pinned_to = attrs != NULL ? attrs->worker : 0;
 
     start(sched, worker, task, pinned_to != 0 || (attrs != NULL && attrs->pinned), pinned_to);
     return 0;
 }
 
-static int spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
-                 const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs,
-                 uint8_t flags)
+int rs_sched_spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
+                   const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs,
+                   uint8_t flags)
 {
     struct rs_worker *worker = own_worker(sched);
 
@@ -202,23 +203,14 @@ static int spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
     return err;
 }
 
-int rs_sched_spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
-                   const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs)
-{
-    return spawn(sched, handle, spec, attrs, 0);
-}
-
 int rs_sched_spawn_fiber(struct rs_sched *sched, struct rouse_join_handle *handle,
                          rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs)
 {
-    struct rs_fiber_start fiber = {.fn = fn,
-                                   .arg = arg,
-                                   .stack_size = attrs != NULL ? attrs->stack_size : 0};
-    struct rouse_future_spec spec = {
-        .size = sizeof(struct rs_fiber), .init = rs_fiber_init, .arg = &fiber};
+    struct rs_fiber_start start;
+    struct rouse_future_spec spec;
+    int err = rs_fiber_spec(&spec, &start, fn, arg, attrs);
 
-    if (fiber.stack_size > RS_STACK_SIZE_MAX) return -EINVAL;
-    return spawn(sched, handle, &spec, attrs, RS_TASK_FIBER);
+    return err < 0 ? err : rs_sched_spawn(sched, handle, &spec, attrs, RS_TASK_FIBER);
 }
 
 // ---- Counting, and the end ----
@@ -325,6 +317,30 @@ void rs_sched_close(struct rs_sched *sched)
     rs_heap_visit(sched->foreign_heap, abort_block, NULL);
     rs_unlock(&sched->foreign_lock);
     rs_sched_notify_all(sched);
+}
+
+void rs_sched_bare_block(struct rs_block *block, void *arg)
+{
+    struct rouse_task *task = rs_task_of_block(block);
+
+    (void)arg;
+    if (rs_state_bare(&task->state)) task->scheduler->schedule(task->scheduler, task);
+}
+
+void rs_sched_bare(struct rs_sched *sched)
+{
+    // Release, with the acquire in rs_sched_is_bared(). The workers look after they were notified.
+    atomic_store_explicit(&sched->bared, true, memory_order_release);
+    rs_lock(&sched->foreign_lock);
+    rs_heap_visit(sched->foreign_heap, rs_sched_bare_block, NULL);
+    rs_unlock(&sched->foreign_lock);
+    rs_sched_notify_all(sched);
+}
+
+bool rs_sched_is_bared(const struct rs_sched *sched)
+{
+    // Acquire, with the release in rs_sched_bare().
+    return atomic_load_explicit(&sched->bared, memory_order_acquire);
 }
 
 // ---- Made and freed ----

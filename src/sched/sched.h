@@ -31,6 +31,7 @@ struct rs_sched {
     unsigned worker_count;
     struct rs_worker *workers;  // an array
     _Atomic uint32_t phase;
+    _Atomic bool bared;        // the shutdown is out of time: shields do not hold
     _Atomic uint32_t pause;    // dumps that want the workers to stand still
     _Atomic int32_t sentinel;  // the idle worker that looks after busy ones, or -1
     size_t task_limit;         // 0: none
@@ -67,9 +68,10 @@ void rs_sched_deinit(struct rs_sched *sched);
 // ever: closes descriptors and unmaps memory, takes no lock, runs nothing.
 void rs_sched_discard(struct rs_sched *sched);
 
-// Spawns on `sched` from any thread.
+// Spawns on `sched` from any thread; `flags` are the task's.
 int rs_sched_spawn(struct rs_sched *sched, struct rouse_join_handle *handle,
-                   const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs);
+                   const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs,
+                   uint8_t flags);
 int rs_sched_spawn_fiber(struct rs_sched *sched, struct rouse_join_handle *handle,
                          rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs);
 
@@ -89,6 +91,13 @@ uint64_t rs_sched_live(const struct rs_sched *sched);
 // OPEN -> CLOSING: asks every task to end. A second call does nothing.
 void rs_sched_close(struct rs_sched *sched);
 bool rs_sched_is_closing(const struct rs_sched *sched);
+
+// While CLOSING: breaks the shields behind which tasks go on waiting.
+void rs_sched_bare(struct rs_sched *sched);
+bool rs_sched_is_bared(const struct rs_sched *sched);
+
+// For rs_heap_visit(): breaks the shields of the task in a block.
+void rs_sched_bare_block(struct rs_block *block, void *arg);
 
 // CLOSING -> ENDED, if no task is left.
 void rs_sched_end_if_done(struct rs_sched *sched);

@@ -462,10 +462,15 @@ static void abort_block(struct rs_block *block, void *arg)
 // freed: then the bits go to a free block, which only we could put to a new use.
 static void abort_own_tasks(struct rs_worker *w)
 {
-    if (w->aborted) return;
-    w->aborted = true;
-    rs_heap_visit(w->heap, abort_block, NULL);
-    rs_sched_end_if_done(w->sched);
+    if (!w->aborted) {
+        w->aborted = true;
+        rs_heap_visit(w->heap, abort_block, NULL);
+        rs_sched_end_if_done(w->sched);
+    }
+    if (!w->bared && rs_sched_is_bared(w->sched)) {
+        w->bared = true;
+        rs_heap_visit(w->heap, rs_sched_bare_block, NULL);
+    }
 }
 
 void rs_worker_run(struct rs_worker *w, bool (*done)(void *arg), void *arg)

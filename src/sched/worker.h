@@ -52,6 +52,7 @@ struct rs_worker {
     bool threaded;     // `thread` runs it
     bool turn_pinned;  // whose turn it is: the pinned queue's, or the stealable one's
     bool aborted;      // its tasks have been asked to end
+    bool bared;        // and their shields broken
     bool parted;       // between two turns: in the idle set
     bool is_sentinel;
     uint64_t sentinel_period_ns;

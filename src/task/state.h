@@ -11,7 +11,7 @@
 //
 //     RUNNING -- complete --> COMPLETE, for good: a wake then sets a bit that nobody reads.
 //
-// CANCELLED may be set at any time, and stays. JOIN is set while there is a join handle. The rest
+// CANCELLED and BARED may be set at any time, and stay. JOIN is set while there is a join handle. The rest
 // of the word counts references: one for the task's own life, until it has completed, one for the
 // handle, and one for each waker and abort handle. The life's own reference is why a wake does not
 // touch the count.
@@ -29,6 +29,7 @@ enum {
     RS_TASK_COMPLETE = 1 << 2,   // the future has ended; the output may be read
     RS_TASK_CANCELLED = 1 << 3,  // an abort was asked for
     RS_TASK_JOIN = 1 << 4,       // a join handle is interested in the output
+    RS_TASK_BARED = 1 << 5,      // shields do not hold any more
     RS_TASK_BUSY = RS_TASK_SCHEDULED | RS_TASK_RUNNING | RS_TASK_COMPLETE,
     RS_TASK_REFERENCE = 1 << 8,
 };
@@ -60,6 +61,14 @@ static inline bool rs_state_wake(rs_task_state *state)
 static inline bool rs_state_abort(rs_task_state *state)
 {
     return (atomic_fetch_or_explicit(state, RS_TASK_SCHEDULED | RS_TASK_CANCELLED,
+                                     memory_order_acq_rel) &
+            RS_TASK_BUSY) == 0;
+}
+
+// An abort that breaks shields. True if the caller must schedule the task. Orders: as a wake.
+static inline bool rs_state_bare(rs_task_state *state)
+{
+    return (atomic_fetch_or_explicit(state, RS_TASK_SCHEDULED | RS_TASK_CANCELLED | RS_TASK_BARED,
                                      memory_order_acq_rel) &
             RS_TASK_BUSY) == 0;
 }
@@ -118,6 +127,12 @@ static inline bool rs_state_drop_join(rs_task_state *state)
 {
     return (atomic_fetch_sub_explicit(state, RS_TASK_JOIN, memory_order_acq_rel) &
             RS_TASK_COMPLETE) != 0;
+}
+
+static inline bool rs_state_is_bared(const rs_task_state *state)
+{
+    // Relaxed: only a bit; the poll that looks has acquired the wake that came with it.
+    return (atomic_load_explicit(state, memory_order_relaxed) & RS_TASK_BARED) != 0;
 }
 
 static inline void rs_state_ref(rs_task_state *state)

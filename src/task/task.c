@@ -101,6 +101,7 @@ static void task_init(struct rouse_task *task, struct rouse_scheduler *scheduler
     task->site = attrs != NULL && attrs->site != NULL ? attrs->site : "unknown site";
     task->joiner = (struct rouse_waker_slot){0};
     task->locals = NULL;
+    task->member = NULL;
     task->result = 0;
     task->worker = 0;
     task->future_offset = (uint8_t)offset;
@@ -123,6 +124,10 @@ int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *l
     if (task == NULL) return -ENOMEM;
     if (slack != 0 && ((uintptr_t)task + offset) % 64 != 0) offset += slack;
     task_init(task, scheduler, handle != NULL, offset, attrs);
+    if (attrs != NULL && attrs->member_offset != 0) {
+        task->member = (struct rs_member *)(void *)((char *)task + offset + attrs->member_offset);
+        task->member->task = task;
+    }
     spec->init(rs_task_future(task), spec->arg);
     if (handle != NULL) {
         *handle = (struct rouse_join_handle){.base.vtable = &join_vtable, .task = task};
@@ -148,11 +153,14 @@ static rouse_task_state task_complete(struct rouse_task *task)
 {
     rs_locals_destroy(task);
     rs_counter_add(RS_COUNTER_TASKS, -1);
+    int64_t result = task->result;
+
     if (rs_state_complete(&task->state)) {
         rouse_waker_slot_wake(&task->joiner);
     } else {
         rouse_future_drop(rs_task_future(task));
     }
+    if (task->member != NULL) task->member->ended(task->member, result);
     rs_task_unref(task);
     return ROUSE_TASK_ENDED;
 }
@@ -328,13 +336,6 @@ void rouse_abort_handle_drop(struct rouse_abort_handle *handle)
 
     handle->task = NULL;
     if (task != NULL) rs_task_unref(task);
-}
-
-bool rouse_is_cancelled(void)
-{
-    const struct rouse_context *cx = rs_tls.context;
-
-    return cx != NULL && cx->task != NULL && rs_state_is_cancelled(&cx->task->state);
 }
 
 // ---- For executors of one's own ----

@@ -14,6 +14,14 @@
 
 struct rs_local;
 
+// What a task is a part of, beside its scheduler: a scope. It lies in the task's block.
+struct rs_member {
+    struct rouse_task *task;
+    // The task has ended, and its future with it unless somebody joins it. The last that is done
+    // with the member.
+    void (*ended)(struct rs_member *member, int64_t result);
+};
+
 enum {
     RS_TASK_PINNED = 1 << 0,   // polled by worker `worker` only
     RS_TASK_FIBER = 1 << 1,    // the future is a fiber: it is never dropped, it ends by itself
@@ -32,6 +40,7 @@ struct rouse_task {
     const char *site;
     struct rouse_waker_slot joiner;  // the join handle's waker
     struct rs_local *locals;         // the running task's
+    struct rs_member *member;        // NULL: of nothing
     int64_t result;                  // written before COMPLETE
     _Atomic uint32_t since_ms;       // when the last poll ended, for the dump
     uint16_t worker;                 // whom it is pinned to; written by that worker, in a poll

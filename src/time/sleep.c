@@ -19,8 +19,7 @@
 
 #include "base/counters.h"
 #include "io/driver.h"
-
-enum { SLEEP_NEW = 0, SLEEP_FILED = 1, SLEEP_FIRED = 2 };
+#include "time/sleep.h"
 
 static _Atomic uint32_t *state_of(struct rouse_sleep *sleep)
 {
@@ -60,7 +59,7 @@ void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *ent
         rs_wheel_insert(&driver->wheel, entry, deadline);
         return;
     }
-    leave_wheel(sleep, SLEEP_FIRED, &waker);
+    leave_wheel(sleep, RS_SLEEP_FIRED, &waker);
     rs_batch_take(batch, &waker);
 }
 
@@ -69,7 +68,7 @@ void rs_timer_orphaned(struct rouse_timer_entry *entry, struct rs_batch *batch)
     struct rouse_sleep *sleep = ROUSE_CONTAINER_OF(entry, struct rouse_sleep, entry);
     struct rouse_waker waker;
 
-    leave_wheel(sleep, SLEEP_NEW, &waker);
+    leave_wheel(sleep, RS_SLEEP_NEW, &waker);
     rs_batch_take(batch, &waker);
 }
 
@@ -85,7 +84,7 @@ static bool file(struct rouse_sleep *sleep, struct rouse_driver *driver,
         sleep->waker = clone;
         sleep->driver = driver;
         // Relaxed: published by the lock.
-        atomic_store_explicit(state_of(sleep), SLEEP_FILED, memory_order_relaxed);
+        atomic_store_explicit(state_of(sleep), RS_SLEEP_FILED, memory_order_relaxed);
         rs_counter_add(RS_COUNTER_TIMERS, 1);
         // Under the lock, which keeps a driver that we do not turn from being freed meanwhile.
         if (rs_driver_timer_insert(driver, &sleep->entry, deadline_ns)) rouse_driver_notify(driver);
@@ -104,9 +103,9 @@ static void unfile(struct rouse_sleep *sleep)
     rs_driver_lock(driver);
     // Relaxed: under the lock that guards it. The record may be in use by another driver by now,
     // but then ours has let go of the sleep.
-    if (atomic_load_explicit(state_of(sleep), memory_order_relaxed) == SLEEP_FILED) {
+    if (atomic_load_explicit(state_of(sleep), memory_order_relaxed) == RS_SLEEP_FILED) {
         rs_wheel_remove(&driver->wheel, &sleep->entry);
-        leave_wheel(sleep, SLEEP_NEW, &waker);
+        leave_wheel(sleep, RS_SLEEP_NEW, &waker);
     }
     rs_driver_unlock(driver);
     rouse_waker_drop(&waker);
@@ -122,7 +121,7 @@ static bool waker_replace(struct rouse_sleep *sleep, const struct rouse_waker *w
     for (;;) {
         rs_driver_lock(sleep->driver);
         // Relaxed: under the lock that guards it.
-        bool filed = atomic_load_explicit(state_of(sleep), memory_order_relaxed) == SLEEP_FILED &&
+        bool filed = atomic_load_explicit(state_of(sleep), memory_order_relaxed) == RS_SLEEP_FILED &&
                      sleep->entry.filed_ns <= deadline_ns;
         bool same = filed && rouse_waker_will_wake(&sleep->waker, waker);
         bool replaced = filed && !same && spare.vtable != NULL;
@@ -144,7 +143,7 @@ static bool waker_replace(struct rouse_sleep *sleep, const struct rouse_waker *w
 
 static rouse_poll sleep_end(struct rouse_sleep *sleep, int output)
 {
-    if (state_load(sleep) == SLEEP_FILED) unfile(sleep);
+    if (state_load(sleep) == RS_SLEEP_FILED) unfile(sleep);
     sleep->output = output;
     return ROUSE_READY;
 }
@@ -159,7 +158,7 @@ static rouse_poll sleep_poll(struct rouse_future *self, struct rouse_context *cx
     for (;;) {
         uint32_t state = state_load(sleep);
 
-        if (state == SLEEP_FILED) {
+        if (state == RS_SLEEP_FILED) {
             // Moved to an earlier deadline, or polled under another driver: file it anew.
             if (sleep->driver == cx->driver && waker_replace(sleep, &cx->waker, deadline)) {
                 return ROUSE_PENDING;
@@ -168,7 +167,7 @@ static rouse_poll sleep_poll(struct rouse_future *self, struct rouse_context *cx
             continue;
         }
         // It may have fired for a deadline that has been moved later since.
-        if (state == SLEEP_FIRED && sleep->entry.filed_ns >= deadline) return sleep_end(sleep, 0);
+        if (state == RS_SLEEP_FIRED && sleep->entry.filed_ns >= deadline) return sleep_end(sleep, 0);
         if (rouse_now_ns() >= deadline) return sleep_end(sleep, 0);
         if (cx->driver == NULL || !file(sleep, cx->driver, &cx->waker, deadline)) {
             return sleep_end(sleep, -ECANCELED);
@@ -181,7 +180,7 @@ static void sleep_drop(struct rouse_future *self)
 {
     struct rouse_sleep *sleep = ROUSE_CONTAINER_OF(self, struct rouse_sleep, base);
 
-    if (state_load(sleep) == SLEEP_FILED) unfile(sleep);
+    if (state_load(sleep) == RS_SLEEP_FILED) unfile(sleep);
 }
 
 static int sleep_describe(const struct rouse_future *self, char *buf, size_t size)
@@ -214,7 +213,7 @@ void rouse_sleep_until_init(struct rouse_sleep *sleep, uint64_t deadline_ns)
     sleep->waker = (struct rouse_waker){0};
     sleep->driver = NULL;
     sleep->deadline_ns = deadline_ns;
-    sleep->state = SLEEP_NEW;
+    sleep->state = RS_SLEEP_NEW;
     sleep->output = 0;
 }
 

@@ -5,6 +5,7 @@
 // ended.
 
 #include <rouse/error.h>
+#include <rouse/cancel.h>
 #include <rouse/ready.h>
 #include <rouse/sleep.h>
 #include <rouse/task.h>

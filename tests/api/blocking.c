@@ -4,6 +4,7 @@
 // behind, and who releases their arguments.
 
 #include <rouse/blocking.h>
+#include <rouse/cancel.h>
 #include <rouse/error.h>
 #include <rouse/sleep.h>
 #include <rouse/task.h>

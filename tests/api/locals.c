@@ -4,6 +4,7 @@
 // the end of the task, however it ends.
 
 #include <rouse/error.h>
+#include <rouse/cancel.h>
 #include <rouse/ready.h>
 #include <rouse/task.h>
 

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+//
+// Regions: deadlines and shields, and the walk outwards that every wait makes. Only the fiber
+// itself touches its regions, so nothing here is shared; what may come from elsewhere is the task's
+// state word, and what a scope's check looks at.
+//
+// A deadline costs nothing until a wait has to sleep. Then its timer is filed, once, and stays
+// filed until the region is left. It wakes the fiber, which finds it expired.
+
+#include "fiber/region.h"
+
+#include <errno.h>
+#include <rouse/assert.h>
+
+#include "base/tls.h"
+#include "fiber/fiber.h"
+#include "time/sleep.h"
+
+static struct rs_fiber *running_fiber(const char *function)
+{
+    struct rs_fiber *fiber = rs_tls.fiber;
+
+    if (fiber == NULL || rs_tls.poll_depth != 0) {
+        rouse_panic("%s: only a fiber has regions; spawn one, or use rouse_timeout_init()",
+                    function);
+    }
+    return fiber;
+}
+
+void rs_region_enter(struct rouse_region *region, uint64_t deadline_ns, bool shields,
+                     const char *function)
+{
+    struct rs_fiber *fiber = running_fiber(function);
+
+    region->outer = fiber->region;
+    region->check = NULL;
+    region->expire = NULL;
+    region->armed_ns = ROUSE_NEVER;
+    region->shields = shields;
+    region->expired = false;
+    region->felt = false;
+    rouse_sleep_until_init(&region->sleep, deadline_ns);
+    fiber->region = region;
+}
+
+void rs_region_leave(struct rouse_region *region, const char *function)
+{
+    struct rs_fiber *fiber = running_fiber(function);
+
+    if (fiber->region != region) {
+        rouse_panic("%s: this is not the innermost region; leave what was entered later first",
+                    function);
+    }
+    fiber->region = region->outer;
+    if (region->armed_ns != ROUSE_NEVER) rouse_future_drop(&region->sleep.base);
+}
+
+// ---- Checked ----
+
+static struct rouse_cancel_info expired_info(const struct rouse_region *region)
+{
+    return (struct rouse_cancel_info){.reason = ROUSE_CANCEL_DEADLINE,
+                                      .error = -ETIMEDOUT,
+                                      .origin = region->shields ? "shield" : NULL};
+}
+
+static bool is_over(const struct rouse_region *region, struct rouse_cancel_info *info)
+{
+    if (region->expired) {
+        *info = expired_info(region);
+        return true;
+    }
+    return region->check != NULL && region->check(region, info) < 0;
+}
+
+// The region to blame, NULL for the task itself; `info` says why. None where `info->error` is 0.
+static struct rouse_region *find(struct rouse_region *region, const struct rouse_task *task,
+                                 struct rouse_cancel_info *info)
+{
+    bool bared = rs_state_is_bared(&task->state);
+
+    *info = (struct rouse_cancel_info){.reason = ROUSE_CANCEL_NONE};
+    for (struct rouse_region *r = region; r != NULL; r = r->outer) {
+        if (is_over(r, info)) {
+            // Its own error is for the waits whose innermost region it is.
+            if (r != region) info->error = -ECANCELED;
+            return r;
+        }
+        if (r->shields && !bared) return NULL;
+    }
+    if (rs_state_is_cancelled(&task->state)) {
+        *info = (struct rouse_cancel_info){.reason = ROUSE_CANCEL_ABORT, .error = -ECANCELED};
+    }
+    return NULL;
+}
+
+int rs_regions_check(struct rouse_region *region, const struct rouse_task *task)
+{
+    struct rouse_cancel_info info;
+    struct rouse_region *blamed = find(region, task, &info);
+
+    if (blamed != NULL) blamed->felt = true;
+    return info.error;
+}
+
+static void arm(struct rouse_region *region, struct rouse_context *cx)
+{
+    uint64_t deadline = region->sleep.deadline_ns;
+
+    if (region->expired || deadline == ROUSE_NEVER) return;
+    if (region->armed_ns <= deadline && rs_sleep_is_filed(&region->sleep)) return;
+    region->armed_ns = deadline;
+    // Without a driver there are no deadlines; and no waits that sleep, either.
+    if (rouse_future_poll(&region->sleep.base, cx) == ROUSE_PENDING) return;
+    if (region->sleep.output < 0) return;
+    region->expired = true;
+    if (region->expire != NULL) region->expire(region);
+}
+
+int rs_regions_arm(struct rouse_region *region, struct rouse_context *cx)
+{
+    bool bared = rs_state_is_bared(&cx->task->state);
+
+    for (struct rouse_region *r = region; r != NULL; r = r->outer) {
+        arm(r, cx);
+        if (r->shields && !bared) break;
+    }
+    return rs_regions_check(region, cx->task);
+}
+
+// ---- Deadlines and shields ----
+
+void rouse_deadline_enter(struct rouse_deadline *deadline, uint64_t deadline_ns)
+{
+    rs_region_enter(&deadline->region, deadline_ns, false, __func__);
+}
+
+void rouse_deadline_move(struct rouse_deadline *deadline, uint64_t deadline_ns)
+{
+    rouse_sleep_reset(&deadline->region.sleep, deadline_ns);
+}
+
+int rouse_deadline_leave(struct rouse_deadline *deadline)
+{
+    rs_region_leave(&deadline->region, __func__);
+    return deadline->region.felt ? -ETIMEDOUT : 0;
+}
+
+void rouse_shield_enter(struct rouse_shield *shield, uint64_t deadline_ns)
+{
+    rouse_assert(deadline_ns != ROUSE_NEVER,
+                 "a shield needs a deadline: cleanup may wait, but not for ever");
+    rs_region_enter(&shield->region, deadline_ns, true, __func__);
+}
+
+int rouse_shield_leave(struct rouse_shield *shield)
+{
+    rs_region_leave(&shield->region, __func__);
+    return shield->region.felt ? -ETIMEDOUT : 0;
+}
+
+// ---- Asked ----
+
+struct rouse_region *rs_region_innermost(void)
+{
+    return rs_tls.fiber != NULL ? rs_tls.fiber->region : NULL;
+}
+
+struct rouse_cancel_info rouse_cancel_info(void)
+{
+    struct rouse_cancel_info info = {.reason = ROUSE_CANCEL_NONE};
+    const struct rouse_context *cx = rs_tls.context;
+
+    if (cx != NULL && cx->task != NULL) {
+        (void)find(rs_region_innermost(), cx->task, &info);
+    }
+    return info;
+}
+
+bool rouse_is_cancelled(void)
+{
+    return rouse_cancel_info().error < 0;
+}

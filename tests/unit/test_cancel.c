@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+//
+// Deadlines, shields, and what a fiber is told of its cancellation.
+
+#include <errno.h>
+#include <rouse.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "claim.h"
+
+#define MS ROUSE_NS_PER_MS
+
+static uint64_t in_ms(uint64_t ms)
+{
+    return rouse_deadline_after(ms * MS);
+}
+
+// ---- Deadlines ----
+
+static void a_wait_within_its_deadline(void)
+{
+    struct rouse_deadline deadline;
+
+    rouse_deadline_enter(&deadline, in_ms(10000));
+    int err = rouse_sleep(MS);
+    claim(err == 0 && !rouse_is_cancelled(), "a wait that ends before the deadline succeeds");
+    claim(rouse_deadline_leave(&deadline) == 0, "and so does leaving it");
+}
+
+static void a_wait_beyond_its_deadline(void)
+{
+    struct rouse_deadline deadline;
+    uint64_t until = in_ms(5);
+
+    rouse_deadline_enter(&deadline, until);
+    claim(rouse_sleep(10000 * MS) == -ETIMEDOUT, "a wait beyond the deadline fails with ETIMEDOUT");
+    claim(rouse_now_ns() >= until, "not before it");
+    claim(rouse_is_cancelled() && rouse_cancel_info().reason == ROUSE_CANCEL_DEADLINE,
+          "which is the reason that the fiber is told");
+    claim(rouse_yield() == -ETIMEDOUT && rouse_sleep(0) == -ETIMEDOUT,
+          "every further wait fails at once");
+    claim(rouse_deadline_leave(&deadline) == -ETIMEDOUT, "leaving says so, too");
+    claim(rouse_sleep(0) == 0 && !rouse_is_cancelled(), "afterwards waits succeed again");
+}
+
+static void an_outer_deadline(void)
+{
+    struct rouse_deadline outer;
+    struct rouse_deadline inner;
+
+    rouse_deadline_enter(&outer, in_ms(5));
+    rouse_deadline_enter(&inner, in_ms(10000));
+    claim(rouse_sleep(20000 * MS) == -ECANCELED, "an outer expiry is no ETIMEDOUT inside");
+    claim(rouse_deadline_leave(&inner) == 0, "nor is it when the inner one is left");
+    claim(rouse_sleep(0) == -ETIMEDOUT && rouse_deadline_leave(&outer) == -ETIMEDOUT,
+          "but the outer one takes it");
+}
+
+static void an_inner_deadline(void)
+{
+    struct rouse_deadline outer;
+    struct rouse_deadline inner;
+
+    rouse_deadline_enter(&outer, in_ms(10000));
+    rouse_deadline_enter(&inner, in_ms(5));
+    claim(rouse_sleep(20000 * MS) == -ETIMEDOUT && rouse_deadline_leave(&inner) == -ETIMEDOUT,
+          "an inner expiry ends the inner stretch");
+    claim(rouse_sleep(MS) == 0 && rouse_deadline_leave(&outer) == 0, "and the outer one goes on");
+}
+
+static void moved_deadlines(void)
+{
+    struct rouse_deadline deadline;
+
+    rouse_deadline_enter(&deadline, in_ms(5));
+    (void)rouse_sleep(MS);
+    rouse_deadline_move(&deadline, in_ms(10000));
+    claim(rouse_sleep(20 * MS) == 0, "a deadline that was moved later holds from then on");
+    rouse_deadline_move(&deadline, in_ms(5));
+    claim(rouse_sleep(10000 * MS) == -ETIMEDOUT, "and one that was moved earlier, too");
+    (void)rouse_deadline_leave(&deadline);
+}
+
+static void what_is_ready_wins(void)
+{
+    struct rouse_deadline deadline;
+    struct rouse_ready ready;
+
+    rouse_deadline_enter(&deadline, 0);
+    rouse_ready_init(&ready);
+    claim(rouse_await(&ready.base) == 0, "what is ready at once wins over a deadline in the past");
+    claim(rouse_sleep(10000 * MS) == -ETIMEDOUT, "what has to sleep does not");
+    rouse_ready_init(&ready);
+    claim(rouse_await(&ready.base) == -ETIMEDOUT, "and after that nothing does");
+    (void)rouse_deadline_leave(&deadline);
+}
+
+static int deadlines(void *arg)
+{
+    (void)arg;
+    a_wait_within_its_deadline();
+    a_wait_beyond_its_deadline();
+    an_outer_deadline();
+    an_inner_deadline();
+    moved_deadlines();
+    what_is_ready_wins();
+    return 0;
+}
+
+// ---- Shields ----
+
+static int clean_up(void *arg)
+{
+    struct rouse_shield shield;
+    int *steps = arg;
+
+    if (rouse_sleep(ROUSE_NEVER) != -ECANCELED) return -1;
+    *steps |= rouse_cancel_info().reason == ROUSE_CANCEL_ABORT ? 1 : 0;
+    rouse_shield_enter(&shield, in_ms(10000));
+    if (rouse_sleep(2 * MS) == 0 && !rouse_is_cancelled()) *steps |= 2;
+    if (rouse_shield_leave(&shield) == 0) *steps |= 4;
+    if (rouse_sleep(0) == -ECANCELED) *steps |= 8;
+    rouse_shield_enter(&shield, in_ms(2));
+    if (rouse_sleep(10000 * MS) == -ETIMEDOUT) *steps |= 16;
+    if (rouse_shield_leave(&shield) == -ETIMEDOUT) *steps |= 32;
+    return 7;
+}
+
+static int shields(void *arg)
+{
+    struct rouse_join_handle handle;
+    int steps = 0;
+
+    (void)arg;
+    if (rouse_spawn(&handle, clean_up, &steps) < 0) exit(1);
+    (void)rouse_sleep(MS);
+    int64_t result = rouse_abort_and_wait(&handle);
+    claim(result == 7, "an aborted fiber ends with its own result");
+    claim((steps & 1) != 0, "it is told that it was aborted");
+    claim((steps & 6) == 6, "in a shield it waits all the same");
+    claim((steps & 8) != 0, "after the shield it does not");
+    claim((steps & 48) == 48, "a shield ends at its own deadline");
+    return 0;
+}
+
+static int hide(void *arg)
+{
+    struct rouse_shield shield;
+
+    (void)arg;
+    rouse_shield_enter(&shield, in_ms(1000000));
+    int err = rouse_sleep(ROUSE_NEVER);
+    (void)rouse_shield_leave(&shield);
+    return err;
+}
+
+static void a_shutdown_breaks_shields(void)
+{
+    struct rouse_runtime *runtime;
+    struct rouse_join_handle handle;
+
+    if (rouse_runtime_new(&runtime, NULL) < 0 ||
+        rouse_runtime_spawn(runtime, &handle, hide, NULL, NULL) < 0) {
+        exit(1);
+    }
+    claim(rouse_runtime_shutdown(runtime, 20 * MS) == 0,
+          "a shutdown that is out of time breaks shields");
+    claim(rouse_block_on(NULL, &handle.base) == 0 && handle.output == -ECANCELED,
+          "the wait in the shield failed");
+    rouse_future_drop(&handle.base);
+}
+
+// ---- Those who go on ----
+
+static int refusals_logged;
+
+static void count_refusals(void *data, const struct rouse_log_record *record)
+{
+    (void)data;
+    if (strstr(record->message, "was cancelled and has gone on") != NULL) refusals_logged++;
+}
+
+static int stubborn(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 5000; i++) (void)rouse_sleep(MS);
+    return 0;
+}
+
+static int those_who_go_on(void *arg)
+{
+    struct rouse_join_handle handle;
+
+    (void)arg;
+    rouse_log_set_hook(count_refusals, NULL, ROUSE_LOG_WARN);
+    if (rouse_spawn(&handle, stubborn, NULL) < 0) exit(1);
+    (void)rouse_abort_and_wait(&handle);
+    claim(refusals_logged == 1, "a fiber that goes on waiting after its cancel is named once");
+    rouse_log_set_hook(NULL, NULL, ROUSE_LOG_WARN);
+    return 0;
+}
+
+int main(void)
+{
+    struct rouse_stats before;
+    struct rouse_stats after;
+    struct rouse_runtime_options one = {.size = sizeof one, .workers = 1};
+
+    rouse_stats_get(&before);
+    if (rouse_run_with(deadlines, NULL, &one) != 0 || rouse_run_with(shields, NULL, NULL) != 0 ||
+        rouse_run_with(those_who_go_on, NULL, &one) != 0) {
+        return 1;
+    }
+    a_shutdown_breaks_shields();
+    rouse_stats_get(&after);
+    claim(after.timers == before.timers, "no timer is left");
+    return claims_end();
+}
