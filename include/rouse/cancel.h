@@ -55,9 +55,9 @@ struct rouse_shield {
 };
 
 /// From here to rouse_deadline_leave() no wait of the calling fiber lasts beyond `deadline_ns`: it
-/// fails with -ETIMEDOUT. Waits inside a further region, a deadline or a scope of its own, fail with
-/// -ECANCELED, so that nobody takes an outer expiry for his own. The clock is looked at when a wait
-/// has to sleep; what is ready at once goes on until the task's budget is spent.
+/// fails with -ETIMEDOUT. Waits inside a further region, a deadline or a scope of its own, fail
+/// with -ECANCELED, so that nobody takes an outer expiry for his own. The clock is looked at when a
+/// wait has to sleep; what is ready at once goes on until the task's budget is spent.
 ///
 /// Units:   nanoseconds on rouse_now_ns()'s clock; ROUSE_NEVER is no deadline.
 /// Owns:    `deadline` is the caller's storage, until it is left.

@@ -188,8 +188,8 @@ no_sched:
 
 // ---- Shut down ----
 
-// How long a shutdown that ran out of time waits for shielded tasks to end, and for workers to stand
-// still, to name what is left.
+// How long a shutdown that ran out of time waits for shielded tasks to end, and for workers to
+// stand still, to name what is left.
 #define PAUSE_NS (100 * ROUSE_NS_PER_MS)
 
 enum { SURVIVORS_NAMED = 16 };

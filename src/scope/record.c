@@ -254,10 +254,11 @@ void rs_scope_record_leave(struct rs_scope_record *record)
     rs_unlock(&record->lock);
     if (outer != NULL) {
         // Still inside, where a cancel finds it; and waited for.
-        if (orphan)
+        if (orphan) {
             outer->live++;
-        else
+        } else {
             rs_list_remove(&record->link);
+        }
         rs_unlock(&outer->lock);
     }
     if (body != NULL) rs_task_unref(body);

@@ -11,10 +11,10 @@
 //
 //     RUNNING -- complete --> COMPLETE, for good: a wake then sets a bit that nobody reads.
 //
-// CANCELLED and BARED may be set at any time, and stay. JOIN is set while there is a join handle. The rest
-// of the word counts references: one for the task's own life, until it has completed, one for the
-// handle, and one for each waker and abort handle. The life's own reference is why a wake does not
-// touch the count.
+// CANCELLED and BARED may be set at any time, and stay. JOIN is set while there is a join handle.
+// The rest of the word counts references: one for the task's own life, until it has completed, one
+// for the handle, and one for each waker and abort handle. The life's own reference is why a wake
+// does not touch the count.
 
 #ifndef RS_TASK_STATE_H
 #define RS_TASK_STATE_H

@@ -121,8 +121,8 @@ static bool waker_replace(struct rouse_sleep *sleep, const struct rouse_waker *w
     for (;;) {
         rs_driver_lock(sleep->driver);
         // Relaxed: under the lock that guards it.
-        bool filed = atomic_load_explicit(state_of(sleep), memory_order_relaxed) == RS_SLEEP_FILED &&
-                     sleep->entry.filed_ns <= deadline_ns;
+        uint32_t state = atomic_load_explicit(state_of(sleep), memory_order_relaxed);
+        bool filed = state == RS_SLEEP_FILED && sleep->entry.filed_ns <= deadline_ns;
         bool same = filed && rouse_waker_will_wake(&sleep->waker, waker);
         bool replaced = filed && !same && spare.vtable != NULL;
 
@@ -167,8 +167,9 @@ static rouse_poll sleep_poll(struct rouse_future *self, struct rouse_context *cx
             continue;
         }
         // It may have fired for a deadline that has been moved later since.
-        if (state == RS_SLEEP_FIRED && sleep->entry.filed_ns >= deadline) return sleep_end(sleep, 0);
-        if (rouse_now_ns() >= deadline) return sleep_end(sleep, 0);
+        bool fired = state == RS_SLEEP_FIRED && sleep->entry.filed_ns >= deadline;
+
+        if (fired || rouse_now_ns() >= deadline) return sleep_end(sleep, 0);
         if (cx->driver == NULL || !file(sleep, cx->driver, &cx->waker, deadline)) {
             return sleep_end(sleep, -ECANCELED);
         }

@@ -4,8 +4,8 @@
 // by join handles, abort handles and drops. Each victim counts how often it began, went on and
 // ended.
 
-#include <rouse/error.h>
 #include <rouse/cancel.h>
+#include <rouse/error.h>
 #include <rouse/ready.h>
 #include <rouse/sleep.h>
 #include <rouse/task.h>

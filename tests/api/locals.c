@@ -3,8 +3,8 @@
 // Task-local values: each task has its own, they survive waits, and their destructors run once, at
 // the end of the task, however it ends.
 
-#include <rouse/error.h>
 #include <rouse/cancel.h>
+#include <rouse/error.h>
 #include <rouse/ready.h>
 #include <rouse/task.h>
 
