@@ -55,7 +55,8 @@ static void parse(struct options *options, int argc, char **argv)
     };
     int option;
 
-    *options = (struct options){.plan = {.executions_max = 60000, .random_runs = 2000, .seed = 1}};
+    *options = (struct options){.plan = {.executions_max = 60000, .random_runs = 2000, .seed = 1},
+                                .jobs = 1};
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (option) {
         case 'l':
