@@ -5,12 +5,25 @@
 #include "model.h"
 
 extern const struct model_scenario model_self_scenarios[];
-extern const struct model_scenario model_scope_scenarios[];
 extern const struct model_scenario model_lock_scenarios[];
 extern const struct model_scenario model_runq_scenarios[];
+extern const struct model_scenario model_queue_scenarios[];
+extern const struct model_scenario model_idle_scenarios[];
 extern const struct model_scenario model_waker_scenarios[];
+extern const struct model_scenario model_slab_scenarios[];
+extern const struct model_scenario model_task_scenarios[];
+extern const struct model_scenario model_scope_scenarios[];
 
+// clang-format off
 const struct model_scenario *const model_scenario_files[] = {
-    model_self_scenarios,  model_lock_scenarios,  model_runq_scenarios,
-    model_scope_scenarios, model_waker_scenarios, NULL,
+    model_self_scenarios,
+    model_lock_scenarios,
+    model_runq_scenarios,
+    model_queue_scenarios,
+    model_idle_scenarios,
+    model_waker_scenarios,
+    model_slab_scenarios,
+    model_task_scenarios,
+    model_scope_scenarios,
+    NULL,
 };

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+//
+// The memory of tasks: blocks that other threads free, a heap that is closed before its blocks are,
+// and a visit meanwhile. What is written into a block shows whether its hand-over is ordered.
+
+#include <string.h>
+
+#include "model.h"
+#include "task/slab.h"
+
+enum { SIZE = 64 };
+
+static struct rs_heap *heap;
+static struct rs_block *blocks[3];
+static int visited;
+
+static struct rs_block *make(void)
+{
+    struct rs_block *block = rs_heap_alloc(heap, SIZE);
+
+    model_claim(block != NULL, "there is memory");
+    // The whole of it, behind the head.
+    memset(block + 1, 1, SIZE - sizeof *block);
+    rs_block_publish(block);
+    return block;
+}
+
+static void begin(void)
+{
+    heap = rs_heap_new(&model_allocator);
+    for (int i = 0; i < 3; i++) blocks[i] = make();
+    visited = 0;
+}
+
+static void use_and_free(int index, struct rs_heap *here)
+{
+    memset(blocks[index] + 1, 2, SIZE - sizeof *blocks[index]);
+    rs_heap_free(here, blocks[index]);
+}
+
+static void free_first(void)
+{
+    use_and_free(0, NULL);
+}
+
+static void free_second(void)
+{
+    use_and_free(1, NULL);
+}
+
+static void own(void)
+{
+    struct rs_block *a = make();
+    struct rs_block *b = make();
+
+    rs_heap_free(heap, a);
+    rs_heap_free(heap, b);
+    use_and_free(2, heap);
+}
+
+static void own_and_close(void)
+{
+    rs_heap_free(heap, make());
+    use_and_free(2, heap);
+    rs_heap_close(heap);
+}
+
+static void close_first(void)
+{
+    rs_heap_close(heap);
+    use_and_free(2, NULL);
+}
+
+static void count_block(struct rs_block *block, void *arg)
+{
+    (void)block;
+    (void)arg;
+    visited++;
+}
+
+static void visit(void)
+{
+    rs_heap_visit(heap, count_block, NULL);
+}
+
+static void check_open(void)
+{
+    visited = 0;
+    rs_heap_visit(heap, count_block, NULL);
+    model_claim(visited == 0, "every block has been freed");
+    rs_heap_close(heap);
+}
+
+static void check_visited(void)
+{
+    model_claim(visited >= 1 && visited <= 5, "a visit sees what is there all the time");
+    rs_heap_free(heap, blocks[1]);
+    check_open();
+}
+
+const struct model_scenario model_slab_scenarios[] = {
+    {.name = "slab_remote",
+     .about = "a block that another thread has freed is given out again",
+     .setup = begin,
+     .threads = {own, free_first, free_second},
+     .check = check_open},
+    {.name = "slab_close",
+     .about = "a heap that is closed goes with its last block, whoever frees that",
+     .setup = begin,
+     .threads = {own_and_close, free_first, free_second}},
+    {.name = "slab_outlives",
+     .about = "blocks outlive the owner of their heap",
+     .setup = begin,
+     .threads = {close_first, free_first, free_second}},
+    {.name = "slab_visit",
+     .about = "a visit while blocks come and go",
+     .setup = begin,
+     .threads = {own, free_first, visit},
+     .check = check_visited},
+    {.name = NULL},
+};

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+//
+// Tasks: wakes, aborts, joins and ends at once, on real records and futures. What a wake is about
+// is relaxed, so that only the state word can order it.
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "executor.h"
+#include "model.h"
+
+struct future {
+    struct rouse_future base;
+};
+
+static struct executor executor;
+static struct rouse_task *task;
+static struct rouse_join_handle handle;
+static struct rouse_abort_handle abort_handle;
+static struct rouse_waker waker;  // of the task: a share
+static struct rouse_waker_slot slot;
+static struct model_waker joiner;
+static _Atomic int condition;
+static int wanted;    // what the future waits for
+static int result;    // of the future
+static int polls;     // plain: the poll's
+static int drops;     // plain: whoever ends the future
+static int releases;  // plain: whoever releases its output
+static int joined;
+
+static int seen(void)
+{
+    // Relaxed: whatever orders it is the task's.
+    return atomic_load_explicit(&condition, memory_order_relaxed);
+}
+
+static void raise(void)
+{
+    // Relaxed: as above.
+    (void)atomic_fetch_add_explicit(&condition, 1, memory_order_relaxed);
+}
+
+// ---- The future ----
+
+static rouse_poll wait_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    (void)self;
+    (void)cx;
+    polls++;
+    return seen() >= wanted ? ROUSE_READY : ROUSE_PENDING;
+}
+
+// The same, with a waker slot between.
+static rouse_poll register_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    (void)self;
+    polls++;
+    rouse_waker_slot_register(&slot, rouse_context_waker(cx));
+    return seen() >= wanted ? ROUSE_READY : ROUSE_PENDING;
+}
+
+static void future_drop(struct rouse_future *self)
+{
+    (void)self;
+    drops++;
+}
+
+static void output_drop(struct rouse_future *self)
+{
+    (void)self;
+    releases++;
+}
+
+static int64_t future_result(const struct rouse_future *self)
+{
+    (void)self;
+    return result;
+}
+
+static const struct rouse_future_vtable ended = {.drop = output_drop, .result = future_result};
+static const struct rouse_future_vtable wait_vtable = {
+    .poll = wait_poll, .drop = future_drop, .ended = &ended};
+static const struct rouse_future_vtable register_vtable = {
+    .poll = register_poll, .drop = future_drop, .ended = &ended};
+
+static void wait_init(struct rouse_future *storage, void *arg)
+{
+    (void)arg;
+    storage->vtable = &wait_vtable;
+}
+
+static void register_init(struct rouse_future *storage, void *arg)
+{
+    (void)arg;
+    storage->vtable = &register_vtable;
+}
+
+// ---- Set up ----
+
+static void begin(rouse_init_function init, struct rouse_join_handle *with, int wants)
+{
+    executor_init(&executor, 1);
+    slot = (struct rouse_waker_slot){0};
+    joiner = (struct model_waker){.thread = 2};
+    // Relaxed: before the threads.
+    atomic_store_explicit(&condition, 0, memory_order_relaxed);
+    wanted = wants;
+    result = 42;
+    polls = drops = releases = joined = 0;
+    task = executor_spawn(&executor, with, sizeof(struct future), init);
+    model_name(task, sizeof *task, "task");
+    model_name(&condition, sizeof condition, "condition");
+    struct rouse_waker borrowed = rs_task_waker(task);
+
+    waker = rouse_waker_clone(&borrowed);
+}
+
+static void begin_waiting(void)
+{
+    begin(wait_init, NULL, 1);
+}
+
+static void begin_waiting_for_two(void)
+{
+    begin(wait_init, NULL, 2);
+}
+
+static void begin_registering(void)
+{
+    begin(register_init, NULL, 2);
+}
+
+static void begin_joined(void)
+{
+    begin(wait_init, &handle, 1);
+    abort_handle = rouse_abort_handle(&handle);
+}
+
+static void begin_ready(void)
+{
+    begin(wait_init, &handle, 0);
+    abort_handle = rouse_abort_handle(&handle);
+}
+
+static void begin_unwoken(void)
+{
+    begin(wait_init, &handle, 1000);
+    abort_handle = rouse_abort_handle(&handle);
+}
+
+// ---- Threads ----
+
+static void run(void)
+{
+    executor_run(&executor);
+}
+
+static void run_and_close(void)
+{
+    executor_run(&executor);
+    executor_close(&executor);
+}
+
+static void raise_and_wake(void)
+{
+    raise();
+    rouse_waker_wake_by_ref(&waker);
+}
+
+static void wake_for_nothing(void)
+{
+    rouse_waker_wake_by_ref(&waker);
+}
+
+static void raise_and_wake_slot(void)
+{
+    raise();
+    rouse_waker_slot_wake(&slot);
+}
+
+static void raise_and_give_up(void)
+{
+    raise();
+    rouse_waker_wake(&waker);
+}
+
+static void abort_it(void)
+{
+    rouse_abort_handle_abort(&abort_handle);
+}
+
+static void abort_and_give_up(void)
+{
+    rouse_abort_handle_abort(&abort_handle);
+    rouse_abort_handle_drop(&abort_handle);
+}
+
+static void join(void)
+{
+    struct rouse_waker borrowed = model_waker_of(&joiner);
+    struct rouse_context cx;
+
+    rouse_context_init(&cx, &borrowed, NULL);
+    while (rouse_future_poll(&handle.base, &cx) == ROUSE_PENDING) {
+        do {
+            model_park();
+        } while (!model_waker_take(&joiner));
+        model_relax();
+    }
+    joined = (int)handle.output;
+    rouse_future_drop(&handle.base);
+}
+
+static void poll_and_detach(void)
+{
+    struct rouse_waker borrowed = model_waker_of(&joiner);
+    struct rouse_context cx;
+
+    rouse_context_init(&cx, &borrowed, NULL);
+    if (rouse_future_poll(&handle.base, &cx) == ROUSE_READY) joined = (int)handle.output;
+    rouse_future_drop(&handle.base);
+}
+
+// ---- Checks ----
+
+static void check_ended(void)
+{
+    rouse_waker_drop(&waker);
+    rouse_waker_slot_deinit(&slot);
+    executor_close(&executor);
+    model_claim(drops == 0 && releases == 1, "the future ended, and its output was released");
+}
+
+static void check_given_up(void)
+{
+    model_claim(drops + releases == 1, "the future ended once");
+}
+
+static void check_handles(void)
+{
+    rouse_waker_drop(&waker);
+    rouse_abort_handle_drop(&abort_handle);
+    executor_close(&executor);
+    model_claim(drops + releases == 1, "the future was dropped, or its output was released: once");
+    // Relaxed: the threads have ended.
+    model_claim(atomic_load_explicit(&joiner.shares, memory_order_relaxed) == 0,
+                "the joiner's waker is given up");
+}
+
+static void check_joined(void)
+{
+    check_handles();
+    model_claim(joined == (drops == 0 ? 42 : -ECANCELED), "a join gives the task's own end");
+}
+
+const struct model_scenario model_task_scenarios[] = {
+    {.name = "task_wake",
+     .about = "a wake at any moment is followed by a poll that sees what it is about",
+     .setup = begin_waiting,
+     .threads = {run, raise_and_wake},
+     .check = check_ended},
+    {.name = "task_redundant_wake",
+     .about = "a wake of a task that is scheduled already publishes, too",
+     .setup = begin_waiting,
+     .threads = {run, raise_and_wake, wake_for_nothing},
+     .check = check_ended},
+    {.name = "task_two_wakes",
+     .about = "of two wakes with news none is lost",
+     .setup = begin_waiting_for_two,
+     .threads = {run, raise_and_wake, raise_and_wake},
+     .check = check_ended},
+    {.name = "task_slot",
+     .about = "nor through a waker slot that the task registers in at every poll",
+     .setup = begin_registering,
+     .threads = {run, raise_and_wake_slot, raise_and_wake_slot},
+     .check = check_ended},
+    {.name = "task_last_share",
+     .about = "a waker may be the last that knows of a task and its heap",
+     .setup = begin_waiting,
+     .threads = {run_and_close, raise_and_give_up},
+     .check = check_given_up},
+    {.name = "task_join",
+     .about = "a join sees the result, whenever it looks",
+     .setup = begin_joined,
+     .threads = {run, join, raise_and_wake},
+     .check = check_joined},
+    {.name = "task_join_ready",
+     .about = "a join of a task that ends at once",
+     .setup = begin_ready,
+     .threads = {run, join},
+     .check = check_joined},
+    {.name = "task_detach",
+     .about = "a handle that is dropped while the task ends: one of them releases the output",
+     .setup = begin_ready,
+     .threads = {run, poll_and_detach},
+     .check = check_handles},
+    {.name = "task_abort",
+     .about = "an abort against a wake: one end, and the join tells which",
+     .setup = begin_joined,
+     .threads = {run, join, raise_and_wake, abort_it},
+     .check = check_joined},
+    {.name = "task_abort_waiting",
+     .about = "an abort is enough to end a task that nobody wakes",
+     .setup = begin_unwoken,
+     .threads = {run, join, abort_it},
+     .check = check_joined},
+    {.name = "task_abort_late",
+     .about = "an abort handle outlives its task",
+     .setup = begin_ready,
+     .threads = {run, join, abort_and_give_up},
+     .check = check_joined},
+    {.name = NULL},
+};
