@@ -14,7 +14,7 @@ DEPS := scripts/install-deps.sh
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check model mutants fuzz bench coverage install format tidy clean help
+.PHONY: build demo test check model mutants fuzz soak bench coverage install format tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
 	cmake --build $(BUILD) -j $(JOBS)
@@ -61,6 +61,10 @@ fuzz:  ## Fuzz what reads foreign bytes, ten seconds each (clang)
 	CC=clang-14 cmake --preset fuzz
 	cmake --build $(BUILD)/fuzz -j $(JOBS) --target fuzzers
 	ctest --test-dir $(BUILD)/fuzz --output-on-failure -j $(JOBS) -L fuzz
+
+MINUTES ?= 10
+soak: build  ## Run every kind of work at once for MINUTES=n (10), and see that nothing grows
+	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/soak/soak.sh --minutes $(MINUTES)
 
 bench: build  ## Build and run every benchmark that needs no peer
 	@scripts/bench.sh

@@ -213,7 +213,7 @@ if(EXISTS "${rouse_tests_dir}/tidy/tidy.sh" AND NOT ROUSE_SANITIZE)
     rouse_add_test(tidy_self tidy 60 bash "${rouse_tests_dir}/tidy/self_test.sh")
 endif()
 
-foreach(folder model stress fuzz)
+foreach(folder model stress fuzz soak)
     if(EXISTS "${rouse_tests_dir}/${folder}/CMakeLists.txt")
         add_subdirectory("${rouse_tests_dir}/${folder}" "${PROJECT_BINARY_DIR}/tests/${folder}")
     endif()
