@@ -38,7 +38,7 @@ static int table_grow(struct rs_watch_table *table, const struct rouse_allocator
 
     table->chunks[table->chunk_count++] = chunk;
     for (uint32_t i = RS_WATCH_CHUNK; i-- > 0;) {
-        chunk[i].generation = 1;  // so that no key is 0
+        chunk[i].generation = 1;
         chunk[i].next_free = table->free;
         table->free = first + i + 1;
     }
@@ -60,11 +60,18 @@ int rs_watch_take(struct rs_watch_table *table, const struct rouse_allocator *al
     return 0;
 }
 
+// Comes round after 2^32 owners of an index, and leaves 0 out, so that no key is 0.
+static uint32_t generation_after(uint32_t generation)
+{
+    return generation == UINT32_MAX ? 1 : generation + 1;
+}
+
 void rs_watch_give_back(struct rs_watch_table *table, uint32_t index)
 {
     struct rs_watch *watch = rs_watch_at(table, index);
 
-    *watch = (struct rs_watch){.generation = watch->generation + 1, .next_free = table->free};
+    *watch = (struct rs_watch){.generation = generation_after(watch->generation),
+                               .next_free = table->free};
     table->free = index + 1;
     table->used--;
     rs_counter_add(RS_COUNTER_SOURCES, -1);

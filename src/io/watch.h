@@ -14,7 +14,7 @@ struct rs_source;
 
 struct rs_watch {
     struct rs_source *source;  // NULL: free
-    uint32_t generation;       // bumped when freed
+    uint32_t generation;       // never 0; bumped when freed
     uint32_t interest;         // what the back end has been told
     uint32_t next_free;        // 1 + index of the next free one; 0: none
 };
