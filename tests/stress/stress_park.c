@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+//
+// Submit and sleep cross. Workers have next to nothing to do, so they are on their way to sleep
+// nearly always, when a thread from outside wakes one task (a future by way of the injection queue,
+// a fiber by way of its worker's inbox) and waits for its answer; or when there is work for all of
+// them at once and none may rest before all have come, so that each worker that finds some has to
+// wake the next. A lost wake-up would be found by the sentinel some milliseconds later and never be
+// seen: so no sleep of a worker ends by itself here.
+//
+// ROUSE_TEST_FULL=1 makes it a million wakes for each number of workers.
+
+#include "base/cpu.h"
+#include "base/sys.h"
+#include "stress.h"
+
+enum { ROUNDS = 20000, ROUNDS_FULL = 1000000, TEAM_COST = 4 };
+
+#define PATIENCE_NS (60 * ROUSE_NS_PER_S)
+
+static struct rouse_runtime *runtime;
+static _Atomic int64_t rounds_left;
+
+// ---- Sleeps without an end ----
+
+static int wait_on_epoll(int epoll_fd, struct epoll_event *events, int max,
+                         const struct timespec *timeout)
+{
+    (void)timeout;  // only sleeps have one; who polls calls epoll_wait()
+    return rs_sys_real.epoll_pwait2(epoll_fd, events, max, NULL);
+}
+
+static int wait_on_poll(struct pollfd *fds, nfds_t count, const struct timespec *timeout)
+{
+    bool polls = timeout != NULL && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+
+    return rs_sys_real.ppoll(fds, count, polls ? timeout : NULL);
+}
+
+// Waits for a count without sleeping. What does not come in a minute was lost.
+static void wait_for(_Atomic int64_t *count, int64_t value, const char *what)
+{
+    uint64_t deadline = 0;
+
+    for (uint32_t spins = 0; stress_get(count) < value; spins++) {
+        if (spins % 64 == 63) (void)sched_yield();
+        if (spins % 65536 != 65535) continue;
+        if (deadline == 0) deadline = rouse_deadline_after(PATIENCE_NS);
+        if (rouse_now_ns() < deadline) continue;
+        claim(false, what);
+        (void)rouse_dump(STDOUT_FILENO);
+        _Exit(1);
+    }
+}
+
+// A moment, so that the next round meets the worker at another step of its way to sleep.
+static void dawdle(uint64_t *random)
+{
+    for (uint64_t n = stress_below(random, 2) * stress_below(random, 4000); n > 0; n--) {
+        rs_cpu_relax();
+    }
+    if (stress_below(random, 16) == 0) (void)sched_yield();
+}
+
+// ---- Ping-pong ----
+
+struct ball {
+    struct rouse_waker_slot slot;
+    _Atomic int64_t served;
+    _Atomic int64_t returned;
+    _Atomic bool over;
+    struct rouse_poll_fn player;
+};
+
+static rouse_poll play(void *arg, struct rouse_context *cx)
+{
+    struct ball *ball = arg;
+
+    rouse_waker_slot_register(&ball->slot, rouse_context_waker(cx));
+    // Acquire, here and in stress_get(): after the registration, with the release before the wake.
+    if (atomic_load_explicit(&ball->over, memory_order_acquire)) return ROUSE_READY;
+    atomic_store_explicit(&ball->returned, stress_get(&ball->served), memory_order_release);
+    return ROUSE_PENDING;
+}
+
+static int play_as_fiber(void *arg)
+{
+    struct ball *ball = arg;
+
+    rouse_poll_fn_init(&ball->player, play, ball);
+    return rouse_await(&ball->player.base);
+}
+
+static void player_init(struct rouse_future *storage, void *arg)
+{
+    rouse_poll_fn_init(ROUSE_CONTAINER_OF(storage, struct rouse_poll_fn, base), play, arg);
+}
+
+static void *serve_main(void *arg)
+{
+    struct ball *ball = arg;
+    uint64_t random = stress_stream((uint64_t)(uintptr_t)ball);
+
+    for (int64_t i = 1; stress_add(&rounds_left, -1) >= 0; i++) {
+        atomic_store_explicit(&ball->served, i, memory_order_release);
+        rouse_waker_slot_wake(&ball->slot);
+        wait_for(&ball->returned, i, "a wake from a plain thread was lost");
+        dawdle(&random);
+    }
+    return NULL;
+}
+
+static void ball_end(struct ball *ball, struct rouse_join_handle *handle)
+{
+    atomic_store_explicit(&ball->over, true, memory_order_release);
+    rouse_waker_slot_wake(&ball->slot);
+    stress_must(rouse_block_on(runtime, &handle->base), "block_on");
+    rouse_future_drop(&handle->base);
+    rouse_waker_slot_deinit(&ball->slot);
+}
+
+// One thread plays with a future, another one with a fiber.
+static void ping_pong(int64_t rounds)
+{
+    struct ball balls[2] = {{.over = false}};
+    struct rouse_join_handle handles[2];
+    pthread_t threads[2];
+
+    atomic_store_explicit(&rounds_left, rounds, memory_order_release);
+    stress_must(rouse_runtime_spawn_future(
+                    runtime, &handles[0],
+                    &(struct rouse_future_spec){.size = sizeof(struct rouse_poll_fn),
+                                                .init = player_init,
+                                                .arg = &balls[0]},
+                    NULL),
+                "spawn");
+    stress_must(rouse_runtime_spawn(runtime, &handles[1], play_as_fiber, &balls[1], NULL), "spawn");
+    for (int i = 0; i < 2; i++) threads[i] = stress_thread(serve_main, &balls[i]);
+    for (int i = 0; i < 2; i++) (void)pthread_join(threads[i], NULL);
+    for (int i = 0; i < 2; i++) ball_end(&balls[i], &handles[i]);
+}
+
+// ---- Work for everybody ----
+
+// As many tasks as there are workers, each of which holds its worker until all have begun: so every
+// worker must come. They are handed out in one of three ways.
+enum shape {
+    CROWD,   // by a plain thread, all at once: the last searcher to find one wakes the next worker
+    LEADER,  // the first one spawns the others into its worker's queue
+    RELAY,   // each spawns the next one, and waits for it only
+    SHAPES,
+};
+
+struct team {
+    _Atomic int64_t began;
+    _Atomic int64_t ended;
+    int64_t size;
+    enum shape shape;
+};
+
+static rouse_poll member_run(void *arg, struct rouse_context *cx);
+
+static void member_init(struct rouse_future *storage, void *arg)
+{
+    rouse_poll_fn_init(ROUSE_CONTAINER_OF(storage, struct rouse_poll_fn, base), member_run, arg);
+}
+
+static void members_spawn(struct team *team, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        stress_must(rouse_runtime_spawn_future(
+                        runtime, NULL,
+                        &(struct rouse_future_spec){
+                            .size = sizeof(struct rouse_poll_fn), .init = member_init, .arg = team},
+                        NULL),
+                    "spawn");
+    }
+}
+
+static rouse_poll member_run(void *arg, struct rouse_context *cx)
+{
+    struct team *team = arg;
+    int64_t number = stress_add(&team->began, 1);
+    int64_t awaited = team->size;
+
+    (void)cx;
+    if (team->shape == LEADER && number == 1) members_spawn(team, team->size - 1);
+    if (team->shape == RELAY && number < team->size) {
+        members_spawn(team, 1);
+        awaited = number + 1;
+    }
+    wait_for(&team->began, awaited, "no worker came for work that was there");
+    (void)stress_add(&team->ended, 1);
+    return ROUSE_READY;
+}
+
+// Returns how many tasks have been run.
+static int64_t teams(unsigned workers, int64_t rounds)
+{
+    uint64_t random = stress_stream(workers);
+    int64_t run = 0;
+
+    for (int64_t i = 0; i < rounds; i++) {
+        struct team team = {.size = workers, .shape = (enum shape)(i % SHAPES)};
+
+        members_spawn(&team, team.shape == CROWD ? team.size : 1);
+        wait_for(&team.ended, workers, "a team did not end");
+        run += stress_get(&team.ended);
+        dawdle(&random);
+    }
+    return run;
+}
+
+// ---- The rounds ----
+
+static void round_of(unsigned workers, int64_t rounds)
+{
+    struct rouse_stats before;
+    struct rouse_stats after;
+    char text[128];
+
+    rouse_stats_get(&before);
+    runtime = stress_runtime(workers);
+    ping_pong(rounds);
+    rouse_stats_get(&after);
+    (void)snprintf(text, sizeof text, "%u workers: of %lld wakes none was lost, in %lld sleeps",
+                   workers, (long long)rounds, (long long)(after.parks - before.parks));
+    claim(after.parks > before.parks, text);
+    int64_t run = teams(workers, rounds / TEAM_COST);
+
+    (void)snprintf(text, sizeof text, "%u workers: %lld times each of them came for work", workers,
+                   (long long)rounds / TEAM_COST);
+    claim(run == rounds / TEAM_COST * workers, text);
+    rouse_runtime_free(runtime);
+    claim(stress_is_clean(&before), "nothing is left");
+}
+
+int main(int argc, char **argv)
+{
+    const char *full = getenv("ROUSE_TEST_FULL");
+    bool is_full = full != NULL && strcmp(full, "0") != 0;
+
+    stress_begin(argc, argv);
+    if (is_full) (void)alarm(3600);
+    rs_sys.epoll_pwait2 = wait_on_epoll;
+    rs_sys.ppoll = wait_on_poll;
+    for (unsigned workers = 2; workers <= 4; workers++) {
+        round_of(workers, is_full ? ROUNDS_FULL : ROUNDS);
+    }
+    return claims_end();
+}
