@@ -9,11 +9,13 @@
 //
 // ROUSE_TEST_FULL=1 makes it a million wakes for each number of workers.
 
+#include <sched.h>
+
 #include "base/cpu.h"
 #include "base/sys.h"
 #include "stress.h"
 
-enum { ROUNDS = 20000, ROUNDS_FULL = 1000000, TEAM_COST = 4 };
+enum { ROUNDS = 200000, ROUNDS_FULL = 1000000, TEAM_COST = 16 };
 
 #define PATIENCE_NS (60 * ROUSE_NS_PER_S)
 
@@ -52,13 +54,116 @@ static void wait_for(_Atomic int64_t *count, int64_t value, const char *what)
     }
 }
 
-// A moment, so that the next round meets the worker at another step of its way to sleep.
+// A moment, so that the next round meets the worker at another step of its way to sleep: mostly
+// some hundred nanoseconds, sometimes many microseconds.
 static void dawdle(uint64_t *random)
 {
-    for (uint64_t n = stress_below(random, 2) * stress_below(random, 4000); n > 0; n--) {
-        rs_cpu_relax();
+    uint64_t limit = UINT64_C(1) << stress_below(random, 12);
+
+    for (uint64_t n = stress_below(random, limit); n > 0; n--) rs_cpu_relax();
+    if (stress_below(random, 64) == 0) (void)sched_yield();
+}
+
+// ---- Processors ----
+
+// The kernel likes to run who is woken where its waker runs. Then the two never cross: so for some
+// of the rounds, the threads from outside have a processor of their own, where there are two.
+static cpu_set_t all_cpus;
+static cpu_set_t first_cpu;
+static cpu_set_t other_cpus;
+
+static void cpus_find(void)
+{
+    size_t first = 0;
+
+    CPU_ZERO(&all_cpus);
+    (void)sched_getaffinity(0, sizeof all_cpus, &all_cpus);
+    while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &all_cpus)) first++;
+    first_cpu = all_cpus;
+    other_cpus = all_cpus;
+    if (CPU_COUNT(&all_cpus) < 2) return;
+    CPU_ZERO(&first_cpu);
+    CPU_SET(first, &first_cpu);
+    CPU_CLR(first, &other_cpus);
+}
+
+// Of the calling thread. It is only a help, so a failure does no harm.
+static void cpus_set(const cpu_set_t *cpus)
+{
+    (void)sched_setaffinity(0, sizeof *cpus, cpus);
+}
+
+// ---- Work for everybody ----
+
+// As many tasks as there are workers, each of which holds its worker until all have begun: so every
+// worker must come. They are handed out in one of three ways.
+enum shape {
+    CROWD,   // by a plain thread, all at once: the last searcher to find one wakes the next worker
+    LEADER,  // the first one spawns the others into its worker's queue
+    RELAY,   // each spawns the next one, and waits for it only
+    SHAPES,
+};
+
+struct team {
+    _Atomic int64_t began;
+    _Atomic int64_t ended;
+    int64_t size;
+    enum shape shape;
+    const cpu_set_t *cpus;  // where the workers are to run from now on; NULL: as before
+};
+
+static rouse_poll member_run(void *arg, struct rouse_context *cx);
+
+static void member_init(struct rouse_future *storage, void *arg)
+{
+    rouse_poll_fn_init(ROUSE_CONTAINER_OF(storage, struct rouse_poll_fn, base), member_run, arg);
+}
+
+static void members_spawn(struct team *team, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        stress_must(rouse_runtime_spawn_future(
+                        runtime, NULL,
+                        &(struct rouse_future_spec){
+                            .size = sizeof(struct rouse_poll_fn), .init = member_init, .arg = team},
+                        NULL),
+                    "spawn");
     }
-    if (stress_below(random, 16) == 0) (void)sched_yield();
+}
+
+static rouse_poll member_run(void *arg, struct rouse_context *cx)
+{
+    struct team *team = arg;
+    int64_t number = stress_add(&team->began, 1);
+    int64_t awaited = team->size;
+
+    (void)cx;
+    if (team->cpus != NULL) cpus_set(team->cpus);
+    if (team->shape == LEADER && number == 1) members_spawn(team, team->size - 1);
+    if (team->shape == RELAY && number < team->size) {
+        members_spawn(team, 1);
+        awaited = number + 1;
+    }
+    wait_for(&team->began, awaited, "no worker came for work that was there");
+    (void)stress_add(&team->ended, 1);
+    return ROUSE_READY;
+}
+
+// Returns how many tasks have been run.
+static int64_t teams(unsigned workers, int64_t rounds)
+{
+    uint64_t random = stress_stream(workers);
+    int64_t run = 0;
+
+    for (int64_t i = 0; i < rounds; i++) {
+        struct team team = {.size = workers, .shape = (enum shape)(i % SHAPES)};
+
+        members_spawn(&team, team.shape == CROWD ? team.size : 1);
+        wait_for(&team.ended, workers, "a team did not end");
+        run += stress_get(&team.ended);
+        dawdle(&random);
+    }
+    return run;
 }
 
 // ---- Ping-pong ----
@@ -118,99 +223,41 @@ static void ball_end(struct ball *ball, struct rouse_join_handle *handle)
     rouse_waker_slot_deinit(&ball->slot);
 }
 
-// One thread plays with a future, another one with a fiber.
-static void ping_pong(int64_t rounds)
+static void player_spawn(struct ball *ball, bool as_fiber, struct rouse_join_handle *handle)
+{
+    struct rouse_future_spec spec = {
+        .size = sizeof(struct rouse_poll_fn), .init = player_init, .arg = ball};
+
+    stress_must(as_fiber ? rouse_runtime_spawn(runtime, handle, play_as_fiber, ball, NULL)
+                         : rouse_runtime_spawn_future(runtime, handle, &spec, NULL),
+                "spawn");
+}
+
+// A thread plays with a future, another with a fiber: balls[0] and balls[1], or one of them alone,
+// which leaves more processors to that game.
+static void ping_pong(int first, int last, int64_t rounds)
 {
     struct ball balls[2] = {{.over = false}};
     struct rouse_join_handle handles[2];
     pthread_t threads[2];
 
     atomic_store_explicit(&rounds_left, rounds, memory_order_release);
-    stress_must(rouse_runtime_spawn_future(
-                    runtime, &handles[0],
-                    &(struct rouse_future_spec){.size = sizeof(struct rouse_poll_fn),
-                                                .init = player_init,
-                                                .arg = &balls[0]},
-                    NULL),
-                "spawn");
-    stress_must(rouse_runtime_spawn(runtime, &handles[1], play_as_fiber, &balls[1], NULL), "spawn");
-    for (int i = 0; i < 2; i++) threads[i] = stress_thread(serve_main, &balls[i]);
-    for (int i = 0; i < 2; i++) (void)pthread_join(threads[i], NULL);
-    for (int i = 0; i < 2; i++) ball_end(&balls[i], &handles[i]);
-}
-
-// ---- Work for everybody ----
-
-// As many tasks as there are workers, each of which holds its worker until all have begun: so every
-// worker must come. They are handed out in one of three ways.
-enum shape {
-    CROWD,   // by a plain thread, all at once: the last searcher to find one wakes the next worker
-    LEADER,  // the first one spawns the others into its worker's queue
-    RELAY,   // each spawns the next one, and waits for it only
-    SHAPES,
-};
-
-struct team {
-    _Atomic int64_t began;
-    _Atomic int64_t ended;
-    int64_t size;
-    enum shape shape;
-};
-
-static rouse_poll member_run(void *arg, struct rouse_context *cx);
-
-static void member_init(struct rouse_future *storage, void *arg)
-{
-    rouse_poll_fn_init(ROUSE_CONTAINER_OF(storage, struct rouse_poll_fn, base), member_run, arg);
-}
-
-static void members_spawn(struct team *team, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        stress_must(rouse_runtime_spawn_future(
-                        runtime, NULL,
-                        &(struct rouse_future_spec){
-                            .size = sizeof(struct rouse_poll_fn), .init = member_init, .arg = team},
-                        NULL),
-                    "spawn");
-    }
-}
-
-static rouse_poll member_run(void *arg, struct rouse_context *cx)
-{
-    struct team *team = arg;
-    int64_t number = stress_add(&team->began, 1);
-    int64_t awaited = team->size;
-
-    (void)cx;
-    if (team->shape == LEADER && number == 1) members_spawn(team, team->size - 1);
-    if (team->shape == RELAY && number < team->size) {
-        members_spawn(team, 1);
-        awaited = number + 1;
-    }
-    wait_for(&team->began, awaited, "no worker came for work that was there");
-    (void)stress_add(&team->ended, 1);
-    return ROUSE_READY;
-}
-
-// Returns how many tasks have been run.
-static int64_t teams(unsigned workers, int64_t rounds)
-{
-    uint64_t random = stress_stream(workers);
-    int64_t run = 0;
-
-    for (int64_t i = 0; i < rounds; i++) {
-        struct team team = {.size = workers, .shape = (enum shape)(i % SHAPES)};
-
-        members_spawn(&team, team.shape == CROWD ? team.size : 1);
-        wait_for(&team.ended, workers, "a team did not end");
-        run += stress_get(&team.ended);
-        dawdle(&random);
-    }
-    return run;
+    for (int i = first; i <= last; i++) player_spawn(&balls[i], i == 1, &handles[i]);
+    for (int i = first; i <= last; i++) threads[i] = stress_thread(serve_main, &balls[i]);
+    for (int i = first; i <= last; i++) (void)pthread_join(threads[i], NULL);
+    for (int i = first; i <= last; i++) ball_end(&balls[i], &handles[i]);
 }
 
 // ---- The rounds ----
+
+// Every worker gets a task that moves it.
+static void workers_move(unsigned workers, const cpu_set_t *cpus)
+{
+    struct team team = {.size = workers, .shape = CROWD, .cpus = cpus};
+
+    members_spawn(&team, workers);
+    wait_for(&team.ended, workers, "the workers did not move");
+}
 
 static void round_of(unsigned workers, int64_t rounds)
 {
@@ -220,7 +267,13 @@ static void round_of(unsigned workers, int64_t rounds)
 
     rouse_stats_get(&before);
     runtime = stress_runtime(workers);
-    ping_pong(rounds);
+    workers_move(workers, &other_cpus);
+    cpus_set(&first_cpu);
+    ping_pong(0, 0, rounds / 4);
+    ping_pong(1, 1, rounds / 2);
+    cpus_set(&all_cpus);
+    workers_move(workers, &all_cpus);
+    ping_pong(0, 1, rounds / 4);
     rouse_stats_get(&after);
     (void)snprintf(text, sizeof text, "%u workers: of %lld wakes none was lost, in %lld sleeps",
                    workers, (long long)rounds, (long long)(after.parks - before.parks));
@@ -241,6 +294,7 @@ int main(int argc, char **argv)
 
     stress_begin(argc, argv);
     if (is_full) (void)alarm(3600);
+    cpus_find();
     rs_sys.epoll_pwait2 = wait_on_epoll;
     rs_sys.ppoll = wait_on_poll;
     for (unsigned workers = 2; workers <= 4; workers++) {
