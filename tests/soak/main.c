@@ -325,6 +325,19 @@ static void claim_nothing_is_left(const struct rouse_stats *stats, const struct 
     claim(now.threads == process->threads, "every thread has ended");
 }
 
+static void *thread_nothing(void *arg)
+{
+    return arg;
+}
+
+// Before anything is started. A sanitizer may start a thread of its own with our first one.
+static void note_before(struct rouse_stats *stats, struct procfs *process)
+{
+    (void)pthread_join(stress_thread(thread_nothing, NULL), NULL);
+    rouse_stats_get(stats);
+    (void)procfs_read(getpid(), process);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = options_parse(argc, argv);
@@ -336,8 +349,7 @@ int main(int argc, char **argv)
     stress_seed = options.seed;
     chaos_set(&options);
     samples_init(&samples, (size_t)options.seconds + 2, options.csv);
-    rouse_stats_get(&stats);
-    (void)procfs_read(getpid(), &process);
+    note_before(&stats, &process);
     runtime = stress_runtime(options.workers);
     crew_start();
     bool there = watch(&samples, &options);
