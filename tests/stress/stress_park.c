@@ -7,7 +7,7 @@
 // wake the next. A lost wake-up would be found by the sentinel some milliseconds later and never be
 // seen: so no sleep of a worker ends by itself here.
 //
-// ROUSE_TEST_FULL=1 makes it a million wakes for each number of workers.
+// ROUSE_TEST_FULL=1 makes it a million wakes for each number of workers, however long they take.
 
 #include <sched.h>
 
@@ -15,12 +15,29 @@
 #include "base/sys.h"
 #include "stress.h"
 
-enum { ROUNDS = 200000, ROUNDS_FULL = 1000000, TEAM_COST = 16 };
+enum { ROUNDS_FULL = 1000000, TEAM_COST = 16, WORKERS_MIN = 2, WORKERS_MAX = 4 };
 
 #define PATIENCE_NS (60 * ROUSE_NS_PER_S)
 
 static struct rouse_runtime *runtime;
-static _Atomic int64_t rounds_left;
+static bool is_full;
+static _Atomic int64_t wakes;
+
+// A part of the test ends after so many rounds, or at this time.
+static int64_t rounds_end;
+static uint64_t time_end;
+
+// `share` of what there is for one number of workers.
+static void part_begin(double share, int64_t rounds_full)
+{
+    rounds_end = is_full ? (int64_t)((double)rounds_full * share) : INT64_MAX;
+    time_end = is_full ? ROUSE_NEVER : stress_deadline(share / (WORKERS_MAX - WORKERS_MIN + 1));
+}
+
+static bool part_goes_on(int64_t rounds)
+{
+    return rounds < rounds_end && rouse_now_ns() < time_end;
+}
 
 // ---- Sleeps without an end ----
 
@@ -149,21 +166,21 @@ static rouse_poll member_run(void *arg, struct rouse_context *cx)
     return ROUSE_READY;
 }
 
-// Returns how many tasks have been run.
-static int64_t teams(unsigned workers, int64_t rounds)
+// Returns how many times a team has come; adds to `*run` how many tasks have been run.
+static int64_t teams(unsigned workers, int64_t *run)
 {
     uint64_t random = stress_stream(workers);
-    int64_t run = 0;
+    int64_t rounds = 0;
 
-    for (int64_t i = 0; i < rounds; i++) {
-        struct team team = {.size = workers, .shape = (enum shape)(i % SHAPES)};
+    for (; part_goes_on(rounds); rounds++) {
+        struct team team = {.size = workers, .shape = (enum shape)(rounds % SHAPES)};
 
         members_spawn(&team, team.shape == CROWD ? team.size : 1);
         wait_for(&team.ended, workers, "a team did not end");
-        run += stress_get(&team.ended);
+        *run += stress_get(&team.ended);
         dawdle(&random);
     }
-    return run;
+    return rounds;
 }
 
 // ---- Ping-pong ----
@@ -205,10 +222,11 @@ static void *serve_main(void *arg)
     struct ball *ball = arg;
     uint64_t random = stress_stream((uint64_t)(uintptr_t)ball);
 
-    for (int64_t i = 1; stress_add(&rounds_left, -1) >= 0; i++) {
+    for (int64_t i = 1; part_goes_on(i - 1); i++) {
         atomic_store_explicit(&ball->served, i, memory_order_release);
         rouse_waker_slot_wake(&ball->slot);
         wait_for(&ball->returned, i, "a wake from a plain thread was lost");
+        (void)stress_add(&wakes, 1);
         dawdle(&random);
     }
     return NULL;
@@ -235,13 +253,12 @@ static void player_spawn(struct ball *ball, bool as_fiber, struct rouse_join_han
 
 // A thread plays with a future, another with a fiber: balls[0] and balls[1], or one of them alone,
 // which leaves more processors to that game.
-static void ping_pong(int first, int last, int64_t rounds)
+static void ping_pong(int first, int last)
 {
     struct ball balls[2] = {{.over = false}};
     struct rouse_join_handle handles[2];
     pthread_t threads[2];
 
-    atomic_store_explicit(&rounds_left, rounds, memory_order_release);
     for (int i = first; i <= last; i++) player_spawn(&balls[i], i == 1, &handles[i]);
     for (int i = first; i <= last; i++) threads[i] = stress_thread(serve_main, &balls[i]);
     for (int i = first; i <= last; i++) (void)pthread_join(threads[i], NULL);
@@ -259,30 +276,36 @@ static void workers_move(unsigned workers, const cpu_set_t *cpus)
     wait_for(&team.ended, workers, "the workers did not move");
 }
 
-static void round_of(unsigned workers, int64_t rounds)
+static void round_of(unsigned workers)
 {
     struct rouse_stats before;
     struct rouse_stats after;
     char text[128];
+    int64_t run = 0;
 
     rouse_stats_get(&before);
     runtime = stress_runtime(workers);
+    atomic_store_explicit(&wakes, 0, memory_order_release);
     workers_move(workers, &other_cpus);
     cpus_set(&first_cpu);
-    ping_pong(0, 0, rounds / 4);
-    ping_pong(1, 1, rounds / 2);
+    part_begin(0.25, ROUNDS_FULL);
+    ping_pong(0, 0);
+    part_begin(0.35, ROUNDS_FULL);
+    ping_pong(1, 1);
     cpus_set(&all_cpus);
     workers_move(workers, &all_cpus);
-    ping_pong(0, 1, rounds / 4);
+    part_begin(0.2, ROUNDS_FULL);
+    ping_pong(0, 1);
     rouse_stats_get(&after);
     (void)snprintf(text, sizeof text, "%u workers: of %lld wakes none was lost, in %lld sleeps",
-                   workers, (long long)rounds, (long long)(after.parks - before.parks));
-    claim(after.parks > before.parks, text);
-    int64_t run = teams(workers, rounds / TEAM_COST);
+                   workers, (long long)stress_get(&wakes), (long long)(after.parks - before.parks));
+    claim(stress_get(&wakes) > 0 && after.parks > before.parks, text);
+    part_begin(0.2, ROUNDS_FULL / TEAM_COST);
+    int64_t rounds = teams(workers, &run);
 
     (void)snprintf(text, sizeof text, "%u workers: %lld times each of them came for work", workers,
-                   (long long)rounds / TEAM_COST);
-    claim(run == rounds / TEAM_COST * workers, text);
+                   (long long)rounds);
+    claim(rounds > 0 && run == rounds * workers, text);
     rouse_runtime_free(runtime);
     claim(stress_is_clean(&before), "nothing is left");
 }
@@ -290,15 +313,13 @@ static void round_of(unsigned workers, int64_t rounds)
 int main(int argc, char **argv)
 {
     const char *full = getenv("ROUSE_TEST_FULL");
-    bool is_full = full != NULL && strcmp(full, "0") != 0;
 
+    is_full = full != NULL && strcmp(full, "0") != 0;
     stress_begin(argc, argv);
     if (is_full) (void)alarm(3600);
     cpus_find();
     rs_sys.epoll_pwait2 = wait_on_epoll;
     rs_sys.ppoll = wait_on_poll;
-    for (unsigned workers = 2; workers <= 4; workers++) {
-        round_of(workers, is_full ? ROUNDS_FULL : ROUNDS);
-    }
+    for (unsigned workers = WORKERS_MIN; workers <= WORKERS_MAX; workers++) round_of(workers);
     return claims_end();
 }
