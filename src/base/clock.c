@@ -35,8 +35,8 @@ uint64_t rouse_deadline_after(uint64_t duration_ns)
 void rouse_clock_use_virtual(uint64_t start_ns)
 {
     rouse_assert(start_ns != ROUSE_NEVER, "the virtual clock cannot start at its end");
-    // Release: see rouse_now_ns().
-    atomic_store_explicit(&virtual_now, start_ns, memory_order_release);
+    // Relaxed: before threads start.
+    atomic_store_explicit(&virtual_now, start_ns, memory_order_relaxed);
 }
 
 bool rs_clock_is_virtual(void)

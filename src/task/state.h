@@ -88,11 +88,11 @@ static inline bool rs_state_begin_poll(rs_task_state *state)
 // the task.
 //
 // Release, with the acquire in rs_state_wake() and rs_state_begin_poll(): whoever takes the task
-// next has the future as we left it. Acquire, with the release in rs_state_wake(): the caller
-// writes the task's link after whatever the waker did.
+// next has the future as we left it. It also carries on the release of a wake that came meanwhile,
+// to the next rs_state_begin_poll().
 static inline bool rs_state_end_poll(rs_task_state *state)
 {
-    return (atomic_fetch_sub_explicit(state, RS_TASK_RUNNING, memory_order_acq_rel) &
+    return (atomic_fetch_sub_explicit(state, RS_TASK_RUNNING, memory_order_release) &
             RS_TASK_SCHEDULED) != 0;
 }
 
@@ -100,12 +100,11 @@ static inline bool rs_state_end_poll(rs_task_state *state)
 // release it.
 //
 // Release, with the acquire in rs_state_is_complete() and rs_state_drop_join(): the output is
-// there. Acquire, with the release in rs_state_drop_join(): if the handle is gone, so is all it
-// did.
+// there. A handle that is gone has left nothing that would have to be seen.
 static inline bool rs_state_complete(rs_task_state *state)
 {
     return (atomic_fetch_add_explicit(state, RS_TASK_COMPLETE - RS_TASK_RUNNING,
-                                      memory_order_acq_rel) &
+                                      memory_order_release) &
             RS_TASK_JOIN) != 0;
 }
 
@@ -122,10 +121,10 @@ static inline bool rs_state_is_cancelled(const rs_task_state *state)
 }
 
 // The join handle goes, its reference not yet. True if the task had completed: then the caller must
-// release the output. Orders: with rs_state_complete(), of which one comes first.
+// release the output. Acquire, with the release in rs_state_complete(): the output is there.
 static inline bool rs_state_drop_join(rs_task_state *state)
 {
-    return (atomic_fetch_sub_explicit(state, RS_TASK_JOIN, memory_order_acq_rel) &
+    return (atomic_fetch_sub_explicit(state, RS_TASK_JOIN, memory_order_acquire) &
             RS_TASK_COMPLETE) != 0;
 }
 

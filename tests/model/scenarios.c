@@ -5,6 +5,7 @@
 #include "model.h"
 
 extern const struct model_scenario model_self_scenarios[];
+extern const struct model_scenario model_clock_scenarios[];
 extern const struct model_scenario model_lock_scenarios[];
 extern const struct model_scenario model_runq_scenarios[];
 extern const struct model_scenario model_queue_scenarios[];
@@ -17,6 +18,7 @@ extern const struct model_scenario model_scope_scenarios[];
 // clang-format off
 const struct model_scenario *const model_scenario_files[] = {
     model_self_scenarios,
+    model_clock_scenarios,
     model_lock_scenarios,
     model_runq_scenarios,
     model_queue_scenarios,

@@ -13,7 +13,7 @@
 #include "sched/inject.h"
 #include "sched/runq.h"
 
-enum { WORKERS = 2, TASKS = 3 };
+enum { WORKERS = 3, TASKS = 3 };
 
 struct worker {
     struct rs_runq runq;
@@ -26,26 +26,32 @@ static struct rs_inject inject;
 static struct worker workers[WORKERS];
 static struct rs_task_link tasks[TASKS];
 static unsigned threads[WORKERS];  // that the workers run on
+static unsigned worker_count;
 static int expected;
 static _Atomic int ran;
 static _Atomic int stopped;
-static bool seeds;  // worker 0 puts its own tasks into its run queue
+static int seeds;       // so many tasks worker 0 puts into its own run queue, and then is busy
+static bool one_waits;  // the first task that a thief runs waits for the last one
+static _Atomic int stolen;
 
-static void begin(int count, unsigned first_thread)
+static void begin(unsigned count_workers, int count)
 {
+    worker_count = count_workers;
     rs_idle_init(&idle);
     rs_inject_init(&inject);
     for (unsigned i = 0; i < WORKERS; i++) {
         rs_runq_init(&workers[i].runq);
         rs_inbox_init(&workers[i].inbox);
         workers[i].searching = false;
-        threads[i] = first_thread + i;
+        threads[i] = 1 + i;
     }
     expected = count;
-    seeds = false;
+    seeds = 0;
+    one_waits = false;
     // Relaxed: before the threads.
     atomic_store_explicit(&ran, 0, memory_order_relaxed);
     atomic_store_explicit(&stopped, 0, memory_order_relaxed);
+    atomic_store_explicit(&stolen, 0, memory_order_relaxed);
     model_name(&idle, sizeof idle, "idle");
     model_name(&inject, sizeof inject, "inject");
     model_name(workers, sizeof workers, "workers");
@@ -53,18 +59,25 @@ static void begin(int count, unsigned first_thread)
 
 static void begin_one(void)
 {
-    begin(1, 1);
+    begin(2, 1);
 }
 
 static void begin_two(void)
 {
-    begin(2, 1);
+    begin(2, 2);
 }
 
 static void begin_seeded(void)
 {
-    begin(2, 1);
-    seeds = true;
+    begin(2, 2);
+    seeds = 2;
+}
+
+static void begin_chain(void)
+{
+    begin(3, 3);
+    seeds = 3;
+    one_waits = true;
 }
 
 static void wake(int index)
@@ -90,7 +103,27 @@ static void ran_one(void)
     if (atomic_fetch_add_explicit(&ran, 1, memory_order_relaxed) + 1 < expected) return;
     // Seq_cst, with the load in is_stopped(): whoever is unparked afterwards sees it.
     atomic_store_explicit(&stopped, 1, memory_order_seq_cst);
-    for (unsigned i = 0; i < WORKERS; i++) model_unpark(threads[i]);
+    for (unsigned i = 0; i < worker_count; i++) model_unpark(threads[i]);
+}
+
+static bool is_stopped(void)
+{
+    return atomic_load_explicit(&stopped, memory_order_seq_cst) != 0;
+}
+
+// A poll that does not end before all other tasks have run.
+static void be_busy(void)
+{
+    while (!is_stopped()) model_park();
+}
+
+static void run(void)
+{
+    // Relaxed: a count.
+    bool waits = one_waits && atomic_fetch_add_explicit(&stolen, 1, memory_order_relaxed) == 0;
+
+    ran_one();
+    if (waits) be_busy();
 }
 
 static struct rs_task_link *find(unsigned self)
@@ -101,21 +134,20 @@ static struct rs_task_link *find(unsigned self)
     if (link == NULL) link = rs_inbox_take(&w->inbox);
     if (link == NULL) link = rs_inject_pop(&inject);
     if (link != NULL) return link;
-    if (!w->searching) w->searching = rs_idle_search_begin(&idle, 1);
-    return w->searching ? rs_runq_steal(&workers[1 - self].runq, &w->runq) : NULL;
+    if (!w->searching) w->searching = rs_idle_search_begin(&idle, 2);
+    for (unsigned i = 1; i < worker_count && w->searching; i++) {
+        link = rs_runq_steal(&workers[(self + i) % worker_count].runq, &w->runq);
+        if (link != NULL) return link;
+    }
+    return NULL;
 }
 
 static bool second_look(unsigned self)
 {
-    for (unsigned i = 0; i < WORKERS; i++) {
+    for (unsigned i = 0; i < worker_count; i++) {
         if (!rs_runq_seems_empty(&workers[i].runq)) return true;
     }
     return !rs_inbox_seems_empty(&workers[self].inbox) || !rs_inject_seems_empty(&inject);
-}
-
-static bool is_stopped(void)
-{
-    return atomic_load_explicit(&stopped, memory_order_seq_cst) != 0;
 }
 
 static void work(unsigned self)
@@ -127,7 +159,7 @@ static void work(unsigned self)
 
         if (link != NULL) {
             search_end(w);
-            ran_one();
+            run();
             continue;
         }
         rs_idle_enter(&idle, self, w->searching);
@@ -139,18 +171,22 @@ static void work(unsigned self)
 
 static void work_first(void)
 {
-    if (seeds) {
-        for (int i = 0; i < expected; i++) {
-            model_claim(rs_runq_push(&workers[0].runq, &tasks[i]), "there is room");
-            submitted();
-        }
+    for (int i = 0; i < seeds; i++) {
+        model_claim(rs_runq_push(&workers[0].runq, &tasks[i]), "there is room");
+        submitted();
     }
+    if (seeds > 0) be_busy();
     work(0);
 }
 
 static void work_second(void)
 {
     work(1);
+}
+
+static void work_third(void)
+{
+    work(2);
 }
 
 static void submit(int index)
@@ -215,9 +251,14 @@ const struct model_scenario model_idle_scenarios[] = {
      .threads = {work_first, work_second, submit_first, submit_second},
      .check = check},
     {.name = "idle_steal",
-     .about = "a worker's own tasks are seen by the other one's last look",
+     .about = "the tasks of a worker that is busy are seen by the other one's last look",
      .setup = begin_seeded,
      .threads = {work_first, work_second},
+     .check = check},
+    {.name = "idle_chain",
+     .about = "and so are those that a thief has moved, which is busy now",
+     .setup = begin_chain,
+     .threads = {work_first, work_second, work_third},
      .check = check},
     {.name = "idle_pinned",
      .about = "a task for one worker, and one for any",

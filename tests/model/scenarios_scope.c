@@ -147,6 +147,14 @@ static void wait_and_leave(void)
     rs_scope_record_leave(record);
 }
 
+static void ask_why(void)
+{
+    if (rs_scope_record_is_cancelled(record)) {
+        model_claim(record->cause.reason == ROUSE_CANCEL_SCOPE && record->error == -ECANCELED,
+                    "who sees the cancel sees why");
+    }
+}
+
 static void leave(void)
 {
     rs_scope_record_leave(record);
@@ -224,6 +232,11 @@ const struct model_scenario model_scope_scenarios[] = {
      .setup = open_one,
      .threads = {open_inside, cancel},
      .check = check_inside},
+    {.name = "scope_cause",
+     .about = "a cancel is seen with its cause",
+     .setup = open_one,
+     .threads = {ask_why, cancel, run_first},
+     .check = leave_all},
     {.name = "scope_spawn_late",
      .about = "a task joins while its scope is cancelled",
      .setup = open_one,

@@ -83,6 +83,32 @@ static void visit(void)
     rs_heap_visit(heap, count_block, NULL);
 }
 
+// Of blocks that nobody frees.
+static void read_block(struct rs_block *block, void *arg)
+{
+    (void)arg;
+    model_claim(block->offset != 0 && *(const char *)(block + 1) == 1,
+                "a block that is visited is complete");
+    visited++;
+}
+
+static void visit_and_read(void)
+{
+    rs_heap_visit(heap, read_block, NULL);
+}
+
+static void begin_empty(void)
+{
+    heap = rs_heap_new(&model_allocator);
+    visited = 0;
+}
+
+static void make_two(void)
+{
+    blocks[0] = make();
+    blocks[1] = make();
+}
+
 static void check_open(void)
 {
     visited = 0;
@@ -98,7 +124,19 @@ static void check_visited(void)
     check_open();
 }
 
+static void check_read(void)
+{
+    model_claim(visited <= 2, "a block is visited once");
+    for (int i = 0; i < 2; i++) rs_heap_free(heap, blocks[i]);
+    check_open();
+}
+
 const struct model_scenario model_slab_scenarios[] = {
+    {.name = "slab_visit_read",
+     .about = "what a visit finds can be read",
+     .setup = begin_empty,
+     .threads = {make_two, visit_and_read},
+     .check = check_read},
     {.name = "slab_remote",
      .about = "a block that another thread has freed is given out again",
      .setup = begin,

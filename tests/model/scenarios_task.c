@@ -27,6 +27,7 @@ static int polls;     // plain: the poll's
 static int drops;     // plain: whoever ends the future
 static int releases;  // plain: whoever releases its output
 static int joined;
+static int reason;  // plain: written before an abort
 
 static int seen(void)
 {
@@ -59,9 +60,22 @@ static rouse_poll register_poll(struct rouse_future *self, struct rouse_context 
     return seen() >= wanted ? ROUSE_READY : ROUSE_PENDING;
 }
 
+// Looks for itself whether it is to end, as a fiber does.
+static rouse_poll watch_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    (void)self;
+    if (rs_state_is_cancelled(&cx->task->state)) {
+        model_claim(reason == 1, "who sees the request sees what led to it");
+        return ROUSE_READY;
+    }
+    return seen() >= wanted ? ROUSE_READY : ROUSE_PENDING;
+}
+
+// Only an abort drops a task's future.
 static void future_drop(struct rouse_future *self)
 {
     (void)self;
+    model_claim(reason == 1, "who is aborted sees what led to it");
     drops++;
 }
 
@@ -82,6 +96,15 @@ static const struct rouse_future_vtable wait_vtable = {
     .poll = wait_poll, .drop = future_drop, .ended = &ended};
 static const struct rouse_future_vtable register_vtable = {
     .poll = register_poll, .drop = future_drop, .ended = &ended};
+
+static const struct rouse_future_vtable watch_vtable = {
+    .poll = watch_poll, .drop = future_drop, .ended = &ended};
+
+static void watch_init(struct rouse_future *storage, void *arg)
+{
+    (void)arg;
+    storage->vtable = &watch_vtable;
+}
 
 static void wait_init(struct rouse_future *storage, void *arg)
 {
@@ -106,7 +129,7 @@ static void begin(rouse_init_function init, struct rouse_join_handle *with, int 
     atomic_store_explicit(&condition, 0, memory_order_relaxed);
     wanted = wants;
     result = 42;
-    polls = drops = releases = joined = 0;
+    polls = drops = releases = joined = reason = 0;
     task = executor_spawn(&executor, with, sizeof(struct future), init);
     model_name(task, sizeof *task, "task");
     model_name(&condition, sizeof condition, "condition");
@@ -133,6 +156,12 @@ static void begin_registering(void)
 static void begin_joined(void)
 {
     begin(wait_init, &handle, 1);
+    abort_handle = rouse_abort_handle(&handle);
+}
+
+static void begin_watching(void)
+{
+    begin(watch_init, &handle, 1);
     abort_handle = rouse_abort_handle(&handle);
 }
 
@@ -186,11 +215,20 @@ static void raise_and_give_up(void)
 
 static void abort_it(void)
 {
+    reason = 1;
     rouse_abort_handle_abort(&abort_handle);
+}
+
+// As a shutdown that is out of time.
+static void bare_it(void)
+{
+    reason = 1;
+    if (rs_state_bare(&task->state)) task->scheduler->schedule(task->scheduler, task);
 }
 
 static void abort_and_give_up(void)
 {
+    reason = 1;
     rouse_abort_handle_abort(&abort_handle);
     rouse_abort_handle_drop(&abort_handle);
 }
@@ -253,6 +291,12 @@ static void check_joined(void)
     model_claim(joined == (drops == 0 ? 42 : -ECANCELED), "a join gives the task's own end");
 }
 
+static void check_watched(void)
+{
+    rouse_future_drop(&handle.base);
+    check_handles();
+}
+
 const struct model_scenario model_task_scenarios[] = {
     {.name = "task_wake",
      .about = "a wake at any moment is followed by a poll that sees what it is about",
@@ -303,6 +347,16 @@ const struct model_scenario model_task_scenarios[] = {
      .about = "an abort is enough to end a task that nobody wakes",
      .setup = begin_unwoken,
      .threads = {run, join, abort_it},
+     .check = check_joined},
+    {.name = "task_abort_watched",
+     .about = "a task that looks whether it is to end learns why",
+     .setup = begin_watching,
+     .threads = {run, abort_it, raise_and_wake},
+     .check = check_watched},
+    {.name = "task_bare",
+     .about = "breaking a task's shields is an abort, too",
+     .setup = begin_unwoken,
+     .threads = {run, join, bare_it},
      .check = check_joined},
     {.name = "task_abort_late",
      .about = "an abort handle outlives its task",
