@@ -69,10 +69,25 @@ int rouse_driver_new(struct rouse_driver **out, const struct rouse_driver_option
     // Relaxed: published with the pointer.
     atomic_store_explicit(&driver->state, RS_DRIVER_AWAKE, memory_order_relaxed);
     atomic_store_explicit(&driver->keepers, 0, memory_order_relaxed);
+    atomic_store_explicit(&driver->holders, 1, memory_order_relaxed);
     atomic_store_explicit(&driver->next_alarm, ROUSE_NEVER, memory_order_relaxed);
     rs_driver_unlock(driver);
     *out = driver;
     return 0;
+}
+
+void rs_driver_hold(struct rouse_driver *driver)
+{
+    // Relaxed: whoever the caller relies on holds it too.
+    atomic_fetch_add_explicit(&driver->holders, 1, memory_order_relaxed);
+}
+
+void rs_driver_unhold(struct rouse_driver *driver)
+{
+    // Acq_rel: the record is reused after everything that any of its holders did with it.
+    if (atomic_fetch_sub_explicit(&driver->holders, 1, memory_order_acq_rel) == 1) {
+        record_give_back(driver);
+    }
 }
 
 void rs_driver_keep(struct rouse_driver *driver)
@@ -329,7 +344,7 @@ void rouse_driver_free(struct rouse_driver *driver)
     driver->backend = NULL;
     rs_watch_table_deinit(&driver->table, driver->allocator);
     rs_driver_unlock(driver);
-    record_give_back(driver);
+    rs_driver_unhold(driver);
 }
 
 void rs_driver_discard(struct rouse_driver *driver)

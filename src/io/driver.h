@@ -8,7 +8,13 @@
 // 2. Records of drivers are never given back to the system, only reused. So whoever reads the home
 //    of a timer or direction without a lock may lock that record, and then looks whether it is
 //    still the home.
-// 3. Two drivers are never locked at once.
+// 3. A driver that goes away takes every timer and direction out before its record can be reused:
+//    whatever has a record as its home was filed there at the driver that the record is now.
+// 4. A record is not reused while somebody holds it. A plain thread that waits polls with a driver
+//    that it does not turn and that may go away meanwhile; held, the record then stays dead, and
+//    what the thread polls fails. Reused, it would be live again: the wait would be filed at the
+//    driver of somebody who perhaps never turns it.
+// 5. Two drivers are never locked at once.
 
 #ifndef RS_IO_DRIVER_H
 #define RS_IO_DRIVER_H
@@ -34,6 +40,7 @@ struct rouse_driver {
     bool live;                     // under lock; false once freed: nothing may be added
     _Atomic uint32_t state;        // RS_DRIVER_AWAKE and so on
     _Atomic uint32_t keepers;      // loops that promise to turn it
+    _Atomic uint32_t holders;      // of the record: the driver's owner, and who waits with it
     _Atomic uint64_t sleep_until;  // while SLEEPING: when it looks by itself
     _Atomic uint64_t next_alarm;   // a bound on the wheel's next deadline, read without the lock
     struct rs_wheel wheel;
@@ -58,6 +65,10 @@ static inline void rs_driver_unlock(struct rouse_driver *driver)
 void rs_driver_keep(struct rouse_driver *driver);
 void rs_driver_unkeep(struct rouse_driver *driver);
 bool rs_driver_is_kept(const struct rouse_driver *driver);
+
+// Keeps the record from being reused. The caller knows the driver alive, or holds it already.
+void rs_driver_hold(struct rouse_driver *driver);
+void rs_driver_unhold(struct rouse_driver *driver);
 
 // In the child of a fork: closes the descriptors and frees the memory, and leaves alone what the
 // parent goes on using: the kernel's set of watched descriptors is shared. The record is not

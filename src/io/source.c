@@ -187,12 +187,7 @@ static struct rouse_driver *home_lock(struct rs_direction *d)
 
         if (home == NULL) return NULL;
         rs_driver_lock(home);
-        if (is_home(d, home)) {
-            if (home->live || d->index != UINT32_MAX) return home;
-            // A driver that goes away finds the directions that it watches; this is none of them.
-            // Release: see home_leave().
-            atomic_store_explicit(&d->home, NULL, memory_order_release);
-        }
+        if (is_home(d, home)) return home;
         rs_driver_unlock(home);
     }
 }
@@ -364,6 +359,7 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
         wait->direction = direction;
         queue_push(d, wait, first);
     }
+    if (d->index == UINT32_MAX) home_leave(source, direction, home);
     rs_driver_unlock(home);
     return result;
 }

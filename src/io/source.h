@@ -21,7 +21,9 @@ enum rs_direction_name { RS_READ = 0, RS_WRITE = 1 };
 
 // 1. `index`, the queue and `foreign` change only under the lock of `home`, and so does `home`
 //    itself, but for its first setting, from NULL, which is a compare-exchange under the new
-//    home's lock. A direction without a home has no waiters.
+//    home's lock. A direction without a home has no waiters. One that is not watched at its home
+//    by the end of the wait that settled it there has none: a driver that goes away finds what it
+//    watches, and nothing else.
 // 2. `tick` grows only, under that lock; anyone may read it.
 // 3. A waiter is QUEUED while it is in the queue. An event takes the first one out: GRANTED. It
 //    then owes the direction a try, or, when it ends without one, the grant of the next. An event

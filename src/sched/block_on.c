@@ -11,6 +11,7 @@
 
 #include "base/tls.h"
 #include "fiber/fiber.h"
+#include "io/driver.h"
 #include "sched/parker.h"
 #include "sched/runtime.h"
 
@@ -26,16 +27,18 @@ static void poll_parked(struct rouse_future *future, struct rouse_context *cx,
     }
 }
 
-// The default runtime may be freed while the caller waits: what is left of a driver then is a
-// record at which nothing can be filed, see driver.h.
-static struct rouse_driver *driver_for(struct rouse_runtime *runtime)
+// A driver to poll with, held. The default runtime may be freed while the caller waits: what is
+// left of its driver then is a record at which nothing can be filed, and which nobody reuses while
+// it is held; see driver.h.
+static struct rouse_driver *driver_hold(struct rouse_runtime *runtime)
 {
-    if (runtime != NULL) return rs_runtime_any_driver(runtime);
-    runtime = rs_default_pin();
-    if (runtime == NULL) return NULL;
-    struct rouse_driver *driver = rs_runtime_any_driver(runtime);
+    struct rouse_runtime *from = runtime != NULL ? runtime : rs_default_pin();
 
-    rs_sched_unpin(&runtime->sched);
+    if (from == NULL) return NULL;
+    struct rouse_driver *driver = rs_runtime_any_driver(from);
+
+    rs_driver_hold(driver);
+    if (runtime == NULL) rs_sched_unpin(&from->sched);
     return driver;
 }
 
@@ -46,7 +49,7 @@ int rouse_block_on(struct rouse_runtime *runtime, struct rouse_future *future)
     rouse_assert(rs_tls.worker == NULL,
                  "a fiber cannot block its worker; use rouse_await(), or rouse_blocking()");
     struct rs_parker *parker = rs_parker_new();
-    struct rouse_driver *driver = parker != NULL ? driver_for(runtime) : NULL;
+    struct rouse_driver *driver = parker != NULL ? driver_hold(runtime) : NULL;
 
     if (driver == NULL) {
         if (parker != NULL) rs_parker_unref(parker);
@@ -61,6 +64,7 @@ int rouse_block_on(struct rouse_runtime *runtime, struct rouse_future *future)
     if (runtime != NULL) rs_tls.pool = rs_runtime_pool(runtime);
     poll_parked(future, &cx, parker);
     rs_tls.pool = outer;
+    rs_driver_unhold(driver);
     rs_parker_unref(parker);
     return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Sources whose home is gone: a driver that is freed leaves no direction at its record, not even
-// one that it never came to watch.
+// one that it never came to watch. The next driver may have the same record.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +49,23 @@ static void unwatched_direction_of_a_dead_driver(void)
     rouse_fd_free(file);
 }
 
+static void unwatched_direction_of_a_record_that_is_used_again(void)
+{
+    struct rouse_driver *driver;
+    struct rouse_driver *next;
+    struct rouse_fd *file;
+
+    if (rouse_driver_new(&driver, NULL) < 0) exit(1);
+    if (rouse_fd_adopt(&file, open("/proc/self/exe", O_RDONLY)) < 0) exit(1);
+    claim(wait_once(file, driver) == -EPERM, "again a file that cannot be waited on");
+    rouse_driver_free(driver);
+    if (rouse_driver_new(&next, NULL) < 0) exit(1);
+    claim(next == driver, "the next driver has the record of the one that went");
+    claim(wait_once(file, NULL) == -ECANCELED, "the direction is not at home there");
+    rouse_fd_free(file);
+    rouse_driver_free(next);
+}
+
 static void watched_direction_of_a_dead_driver(void)
 {
     struct rouse_driver *first;
@@ -78,6 +95,7 @@ static void watched_direction_of_a_dead_driver(void)
 int main(void)
 {
     unwatched_direction_of_a_dead_driver();
+    unwatched_direction_of_a_record_that_is_used_again();
     watched_direction_of_a_dead_driver();
     return claims_end();
 }
