@@ -341,23 +341,25 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
     int result = 0;
 
     if (home == NULL) return -ECANCELED;
+    // Relaxed: only we change it while it is not queued.
+    bool granted = atomic_load_explicit(wait_state(wait), memory_order_relaxed) == WAIT_GRANTED;
+
     if (is_closed(source)) {
         result = -EBADF;
     } else if (rs_source_tick(source, direction) != tick ||
-               (d->first == NULL && rs_source_may_be_ready(source, direction))) {
-        result = 1;  // a newer event; or we stood back for a queue that is gone
+               ((d->first == NULL || granted) && rs_source_may_be_ready(source, direction))) {
+        // A newer event; or we stood back for a queue that is gone, or that we were taken out of
+        // meanwhile: then the event is for us, and nobody else will look.
+        result = 1;
     } else {
         result = watch_arm(source, direction, home);
     }
     if (result == 0) {
-        // Relaxed: only we change it while it is not queued.
-        bool first = atomic_load_explicit(wait_state(wait), memory_order_relaxed) == WAIT_GRANTED;
-
         wait->waker = *waker;
         *waker = (struct rouse_waker){0};
         wait->source = source;
         wait->direction = direction;
-        queue_push(d, wait, first);
+        queue_push(d, wait, granted);
     }
     if (d->index == UINT32_MAX) home_leave(source, direction, home);
     rs_driver_unlock(home);

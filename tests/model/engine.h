@@ -156,4 +156,9 @@ void trace_print(void);
 void seam_install(void);
 void seam_reset(void);
 
+// ---- Descriptors: kernel.c ----
+
+void kernel_reset(void);
+int kernel_close(int fd);
+
 #endif

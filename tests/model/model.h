@@ -47,6 +47,8 @@ unsigned model_choose(unsigned count);
 // Memory that is checked for use after its end, and must be freed before the scenario's.
 void *model_alloc(size_t size);
 void model_free(void *memory);
+// The library keeps this block for later; that is no leak.
+void model_keep(const void *memory);
 extern const struct rouse_allocator model_allocator;
 
 // The calling thread sleeps until somebody unparks it; at once if that happened since its last

@@ -13,6 +13,8 @@ extern const struct model_scenario model_idle_scenarios[];
 extern const struct model_scenario model_waker_scenarios[];
 extern const struct model_scenario model_slab_scenarios[];
 extern const struct model_scenario model_task_scenarios[];
+extern const struct model_scenario model_driver_scenarios[];
+extern const struct model_scenario model_source_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
 
 // clang-format off
@@ -26,6 +28,8 @@ const struct model_scenario *const model_scenario_files[] = {
     model_waker_scenarios,
     model_slab_scenarios,
     model_task_scenarios,
+    model_driver_scenarios,
+    model_source_scenarios,
     model_scope_scenarios,
     NULL,
 };

@@ -198,7 +198,14 @@ static void check_inside(void)
 static void spawn_late(void)
 {
     tasks[1] = spawn(record);
+}
+
+static void check_late(void)
+{
+    model_claim(rs_state_is_cancelled(&tasks[1]->state),
+                "a task that is spawned while its scope is cancelled is asked to end");
     run(1);
+    leave_all();
 }
 
 const struct model_scenario model_scope_scenarios[] = {
@@ -241,6 +248,6 @@ const struct model_scenario model_scope_scenarios[] = {
      .about = "a task joins while its scope is cancelled",
      .setup = open_one,
      .threads = {spawn_late, cancel, run_first},
-     .check = leave_all},
+     .check = check_late},
     {.name = NULL},
 };

@@ -10,6 +10,7 @@
 
 #include "base/sys.h"
 #include "engine.h"
+#include "kernel.h"
 
 static uint64_t now_ns;
 
@@ -23,7 +24,8 @@ static int model_futex_wait(uint32_t *word, uint32_t expected, const struct time
     if (memory_latest(addr, sizeof *word) != expected) return -EAGAIN;
     if (run_choose_rare(2) == 1) return timeout != NULL ? -ETIMEDOUT : -EINTR;
     if (thread_sleep(addr, timeout != NULL)) return 0;
-    now_ns += (uint64_t)timeout->tv_sec * UINT64_C(1000000000) + (uint64_t)timeout->tv_nsec;
+    model_clock_advance(
+        (uint64_t)timeout->tv_sec * UINT64_C(1000000000) + (uint64_t)timeout->tv_nsec);
     return -ETIMEDOUT;
 }
 
@@ -137,22 +139,27 @@ void seam_install(void)
     rs_sys.getrandom = model_getrandom;
     rs_sys.clock_gettime = model_clock_gettime;
     rs_sys.prctl = model_prctl;
+    rs_sys.close = kernel_close;
     rouse_log_set_hook(no_log, NULL, ROUSE_LOG_ERROR);
+}
+
+void model_clock_advance(uint64_t ns)
+{
+    now_ns += ns;
 }
 
 void seam_reset(void)
 {
+    kernel_reset();
     now_ns = UINT64_C(1000000000);
     start_count = 0;
 }
 
 // ---- Memory ----
 
-// libc's own, where the linker put ours in their place.
+// libc's own; the linker puts ours in its place.
 void __real_free(void *memory);
-void *__real_memset(void *memory, int byte, size_t size);
 void __wrap_free(void *memory);
-void *__wrap_memset(void *memory, int byte, size_t size);
 
 void __wrap_free(void *memory)
 {
@@ -163,13 +170,25 @@ void __wrap_free(void *memory)
     }
 }
 
-// From the library; ours has no reason to tell.
-void *__wrap_memset(void *memory, int byte, size_t size)
+// What the code under test calls instead of memset() and memcpy().
+void *model_memset(void *memory, int byte, size_t size);
+void *model_memcpy(void *to, const void *from, size_t size);
+
+void *model_memset(void *memory, int byte, size_t size)
 {
-    if (run.live && shadow_covers((uintptr_t)memory)) {
+    if (run.live) {
         shadow_plain((uintptr_t)memory, size, true, (uintptr_t)__builtin_return_address(0));
     }
-    return __real_memset(memory, byte, size);
+    return memset(memory, byte, size);
+}
+
+void *model_memcpy(void *to, const void *from, size_t size)
+{
+    if (run.live) {
+        shadow_plain((uintptr_t)to, size, true, (uintptr_t)__builtin_return_address(0));
+        shadow_plain((uintptr_t)from, size, false, (uintptr_t)__builtin_return_address(0));
+    }
+    return memcpy(to, from, size);
 }
 
 void *model_alloc(size_t size)

@@ -367,6 +367,13 @@ void shadow_free(void *memory, uintptr_t pc)
     model_fail("%p is freed, but is no block", memory);
 }
 
+void model_keep(const void *memory)
+{
+    for (int i = 0; i < block_count; i++) {
+        if (blocks[i].addr == (uintptr_t)memory) blocks[i].live = false;
+    }
+}
+
 void shadow_check_leaks(void)
 {
     for (int i = 0; i < block_count; i++) {
