@@ -70,7 +70,8 @@ void thread_relax(void);
 bool thread_sleep(uintptr_t addr, bool timed);
 int thread_wake(uintptr_t addr, int count);
 unsigned thread_start(void (*fn)(void *arg), void *arg);
-// Thread 0 waits for the end of all others.
+// Waits for the end of one thread; thread 0 for that of all others.
+void thread_join(unsigned thread);
 void threads_join(void);
 
 // ---- One execution: execution.c ----

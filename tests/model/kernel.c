@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The model's pipe, and the back end that drivers get instead of epoll. Each call of a thread is one
-// step that others may come before or after.
+// The model's pipe, and the back end that drivers get instead of epoll. Each call of a thread is
+// one step that others may come before or after.
 
 #include "kernel.h"
 

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 // With the thread that sets up and checks.
-enum { MODEL_THREADS_MAX = 6 };
+enum { MODEL_THREADS_MAX = 7 };
 
 struct model_scenario {
     const char *name;   // AREA_WHAT: areas are picked by their prefix

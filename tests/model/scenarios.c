@@ -15,6 +15,7 @@ extern const struct model_scenario model_slab_scenarios[];
 extern const struct model_scenario model_task_scenarios[];
 extern const struct model_scenario model_driver_scenarios[];
 extern const struct model_scenario model_source_scenarios[];
+extern const struct model_scenario model_pool_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
 
 // clang-format off
@@ -30,6 +31,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_task_scenarios,
     model_driver_scenarios,
     model_source_scenarios,
+    model_pool_scenarios,
     model_scope_scenarios,
     NULL,
 };

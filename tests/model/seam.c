@@ -93,6 +93,31 @@ static int model_thread_create(pthread_t *out, const pthread_attr_t *attributes,
     return 0;
 }
 
+// What the code under test calls instead of the C library's.
+pthread_t model_pthread_self(void);
+int model_pthread_join(pthread_t thread, void **result);
+int model_pthread_sigmask(int how, const sigset_t *set, sigset_t *old);
+
+pthread_t model_pthread_self(void)
+{
+    return thread_now();
+}
+
+int model_pthread_join(pthread_t thread, void **result)
+{
+    (void)result;
+    thread_join((unsigned)thread);
+    return 0;
+}
+
+int model_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    (void)how;
+    (void)set;
+    (void)old;
+    return 0;
+}
+
 static int model_getrandom(void *buf, size_t size)
 {
     memset(buf, 0x5a, size);

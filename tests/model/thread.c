@@ -194,6 +194,7 @@ static void birth(void)
 {
     threads[now].fn(threads[now].arg);
     threads[now].state = ENDED;
+    (void)thread_wake((uintptr_t)&threads[now], MODEL_THREADS_MAX);
     if (threads_alive() == 0) (void)thread_wake((uintptr_t)&run, 1);
     thread_point((struct op){.addr = 0});
 }
@@ -324,6 +325,12 @@ static void learn_from(const struct thread *other)
     for (unsigned i = 0; i < LOCATIONS_MAX; i++) {
         if (self->view.at[i] < other->view.at[i]) self->view.at[i] = other->view.at[i];
     }
+}
+
+void thread_join(unsigned thread)
+{
+    while (threads[thread].state != ENDED) (void)thread_sleep((uintptr_t)&threads[thread], false);
+    learn_from(&threads[thread]);
 }
 
 void threads_join(void)
