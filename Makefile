@@ -14,7 +14,7 @@ DEPS := scripts/install-deps.sh
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check model mutants fuzz soak bench coverage install format tidy clean help
+.PHONY: build demo test check model mutants chaos fuzz soak bench coverage install format tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
 	cmake --build $(BUILD) -j $(JOBS)
@@ -55,6 +55,9 @@ model: build  ## Explore every order in which the threads of the core can run
 mutants: build  ## Weaken each memory order and protocol step, and see that it is noticed
 	@$(DEPS) build mutants
 	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/model/mutants.sh
+
+chaos: build  ## The API suite and httpd under chaos; SEED=n repeats a run
+	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/chaos/run.sh $(SEED)
 
 fuzz:  ## Fuzz what reads foreign bytes, ten seconds each (clang)
 	@$(DEPS) build fuzz

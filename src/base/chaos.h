@@ -12,11 +12,13 @@
 #include <stdbool.h>
 
 enum rs_chaos {
-    RS_CHAOS_YIELD,     // give the processor away here
+    RS_CHAOS_DELAY,     // let other threads go on here: rs_chaos_delay()
     RS_CHAOS_REQUEUE,   // put a task at the back instead of the next-task slot
+    RS_CHAOS_SHARE,     // put a task into the queue of all workers instead of the own one
     RS_CHAOS_STEAL,     // look at the other workers before the own queue
     RS_CHAOS_TURN,      // turn the driver although work is at hand
-    RS_CHAOS_SPURIOUS,  // wake somebody for no reason
+    RS_CHAOS_SPURIOUS,  // poll a task that waits for no reason
+    RS_CHAOS_AWAKE,     // do not sleep although there is nothing to do
 };
 
 // 0 compiles every point away.
@@ -26,7 +28,7 @@ enum rs_chaos {
 
 extern _Atomic bool rs_chaos_on;
 
-// Reads ROUSE_CHAOS; called once before a runtime's threads start.
+// Reads ROUSE_CHAOS; called before a runtime's threads start. A second call does nothing.
 void rs_chaos_init(void);
 
 bool rs_chaos_draw(enum rs_chaos point);
@@ -38,6 +40,12 @@ static inline bool rs_chaos(enum rs_chaos point)
     return ROUSE_CHAOS_POINTS &&
            ROUSE_UNLIKELY(atomic_load_explicit(&rs_chaos_on, memory_order_relaxed)) &&
            rs_chaos_draw(point);
+}
+
+// Between two steps of a protocol, where another thread may come in: sometimes gives it time to.
+static inline void rs_chaos_delay(void)
+{
+    (void)rs_chaos(RS_CHAOS_DELAY);
 }
 
 #endif

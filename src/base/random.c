@@ -30,11 +30,14 @@ static void seed_thread(void)
 {
     static _Atomic uint64_t threads;
     const char *text = getenv("ROUSE_SEED");
+    const char *chaos = getenv("ROUSE_CHAOS");
     uint64_t seed = 0;
 
-    if (text != NULL) {
+    if (text != NULL || chaos != NULL) {
+        uint64_t other = chaos != NULL ? strtoull(chaos, NULL, 0) : 0;
+
         // Relaxed: each thread only needs a number of its own.
-        seed = strtoull(text, NULL, 0) +
+        seed = (text != NULL ? strtoull(text, NULL, 0) : 0) + splitmix(&other) +
                atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed);
     } else if (rs_sys.getrandom(&seed, sizeof seed) != (int)sizeof seed) {
         seed = (uint64_t)(uintptr_t)&rs_tls;  // no entropy: at least differ between threads

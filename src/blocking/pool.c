@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <rouse/assert.h>
 
+#include "base/choice.h"
 #include "base/counters.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -297,6 +298,7 @@ int rs_blocking_pool_submit(struct rs_blocking_pool *pool, struct rs_blocking_jo
         pool->coming += start;
     }
     rs_unlock(&pool->lock);
+    rs_chaos_delay();
     if (chosen != NULL) word_wake(&chosen->woken);
     return start ? start_thread(pool, job) : err;
 }

@@ -5,7 +5,7 @@
 #include <rouse/assert.h>
 #include <rouse/select.h>
 
-#include "base/random.h"
+#include "base/choice.h"
 #include "future/arms.h"
 
 static size_t first_arm(rouse_select_order order, size_t count)

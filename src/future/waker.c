@@ -21,6 +21,8 @@
 #include <rouse/waker.h>
 #include <stdatomic.h>
 
+#include "base/choice.h"
+
 enum { REGISTERING = 1 << 0, TAKING = 1 << 1 };
 
 static _Atomic uint32_t *state_of(struct rouse_waker_slot *slot)
@@ -61,6 +63,7 @@ void rouse_waker_slot_register(struct rouse_waker_slot *slot, const struct rouse
         old = slot->waker;
         slot->waker = rouse_waker_clone(waker);
     }
+    rs_chaos_delay();
     expected = REGISTERING;
     // Release, with the acquire of whoever owns the waker next: it sees what we stored.
     // Relaxed on failure: register_lost() acquires.
@@ -78,6 +81,7 @@ struct rouse_waker rouse_waker_slot_take(struct rouse_waker_slot *slot)
     // Release, with the acquires in register: a wake that finds the slot busy still publishes what
     // was written before it. Acquire, with the release that cleared the word (1).
     if (atomic_fetch_or_explicit(state_of(slot), TAKING, memory_order_acq_rel) != 0) return taken;
+    rs_chaos_delay();
     taken = slot->waker;
     slot->waker = (struct rouse_waker){0};
     // Release, with the acquire of the next owner: we are done with the waker.

@@ -13,7 +13,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
+#include "base/choice.h"
 #include "base/sanitizer.h"
 
 enum { EVENTS_MAX = 128 };
@@ -154,6 +154,7 @@ static int fire_timers(struct rouse_driver *driver)
         }
         alarm_publish(driver);
         rs_driver_unlock(driver);
+        rs_chaos_delay();
         woken += rs_batch_wake(&batch);
     }
     return woken;
@@ -240,6 +241,7 @@ int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*aw
                                            sleeping ? sleep_timeout(driver, deadline_ns) : 0);
 
     // Awake for all to see before anybody is woken: or what we wake would have us notified.
+    rs_chaos_delay();
     rs_driver_cancel_sleep(driver);
     if (awake != NULL) awake(arg);
     int woken = count > 0 ? dispatch(driver, events, count) : 0;
@@ -269,6 +271,12 @@ void rouse_driver_notify(struct rouse_driver *driver)
         RS_DRIVER_SLEEPING) {
         driver->backend->ops->notify(driver->backend);
     }
+}
+
+bool rs_driver_is_notified(const struct rouse_driver *driver)
+{
+    // Acquire, with the exchange in rouse_driver_notify(): what it is about is seen.
+    return atomic_load_explicit(&driver->state, memory_order_acquire) == RS_DRIVER_NOTIFIED;
 }
 
 const char *rouse_driver_reactor(const struct rouse_driver *driver)

@@ -14,6 +14,7 @@
 #include <rouse/assert.h>
 #include <rouse/poller.h>
 
+#include "base/choice.h"
 #include "base/sys.h"
 #include "io/driver.h"
 
@@ -534,6 +535,7 @@ rouse_poll rs_source_poll(struct rs_source *source, enum rs_direction_name direc
             turn = -1;
             break;
         }
+        rs_chaos_delay();
         turn = wait_turn(source, direction, wait, cx, tick);
         if (turn < 0) *result = turn;
     } while (turn > 0);

@@ -10,9 +10,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/chaos.h"
+#include "base/choice.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "base/sys.h"
 #include "base/tls.h"
 #include "task/task.h"

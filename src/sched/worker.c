@@ -11,9 +11,7 @@
 #include <errno.h>
 #include <rouse/clock.h>
 
-#include "base/chaos.h"
-#include "base/clock.h"
-#include "base/random.h"
+#include "base/choice.h"
 #include "base/sys.h"
 #include "base/tls.h"
 #include "sched/sched.h"
@@ -141,6 +139,11 @@ void rs_worker_schedule(struct rs_worker *w, struct rouse_task *task, bool again
 {
     if ((task->flags & RS_TASK_PINNED) != 0) {
         pinned_push(&w->pinned, &task->link);
+        return;
+    }
+    if (rs_chaos(RS_CHAOS_SHARE)) {
+        rs_inject_push(&w->sched->inject, &task->link);
+        rs_sched_submitted(w->sched);
         return;
     }
     if (again || rs_chaos(RS_CHAOS_REQUEUE)) {
@@ -345,7 +348,7 @@ static void run_task(struct rs_worker *w, struct rs_task_link *link)
 {
     struct rouse_task *task = rs_task_of_link(link);
 
-    (void)rs_chaos(RS_CHAOS_YIELD);
+    rs_chaos_delay();
     poll_begin(w, task);
     task->worker = (uint16_t)w->index;
     rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
@@ -379,35 +382,51 @@ uint32_t rs_worker_load(const struct rs_worker *w)
            atomic_load_explicit(&w->fibers_live, memory_order_relaxed);
 }
 
-// On a virtual clock, when nothing can happen any more: lets time jump to the next deadline.
-static void virtual_clock_jump(struct rs_worker *w)
+// On a virtual clock: true if nothing can happen any more before the next deadline, which then is
+// in `*next`. What one worker has woken on behalf of others may lie where only that one sees it; it
+// has notified itself then, under the lock that we hold.
+static bool nothing_is_left(struct rs_worker *w, uint64_t *next)
 {
     struct rs_sched *sched = w->sched;
     uint64_t all = (UINT64_C(1) << sched->worker_count) - 1;
-    uint64_t next = ROUSE_NEVER;
     int woken = 0;
 
-    if (rs_idle_sleepers(&sched->idle) != all) return;
-    if (rs_blocking_pool_jobs(&sched->pool) > 0) return;
+    if (rs_idle_sleepers(&sched->idle) != all) return false;
+    if (rs_blocking_pool_jobs(&sched->pool) > 0) return false;
     for (unsigned i = 0; i < sched->worker_count; i++) {
+        if (rs_driver_is_notified(sched->workers[i].driver)) return false;
         woken += rs_driver_poll(sched->workers[i].driver);
     }
     if (woken > 0 || rs_worker_has_work(w)) {
         rouse_driver_notify(w->driver);  // we were about to sleep, and have queued it ourselves
-        return;
+        return false;
     }
+    *next = ROUSE_NEVER;
     for (unsigned i = 0; i < sched->worker_count; i++) {
         uint64_t deadline = rs_driver_next_deadline(sched->workers[i].driver);
 
-        if (deadline < next) next = deadline;
+        if (deadline < *next) *next = deadline;
     }
-    if (next == ROUSE_NEVER) return;
-    rs_clock_jump_to(next);
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        if (rs_driver_next_deadline(sched->workers[i].driver) <= next) {
-            rouse_driver_notify(sched->workers[i].driver);
+    return *next != ROUSE_NEVER;
+}
+
+// Lets time jump to the next deadline. One worker at a time: of two that both find everybody
+// asleep, one may just have taken a timer out of its wheel and not woken its task yet.
+static void virtual_clock_jump(struct rs_worker *w)
+{
+    struct rs_sched *sched = w->sched;
+    uint64_t next;
+
+    rs_lock(&sched->jump_lock);
+    if (nothing_is_left(w, &next)) {
+        rs_clock_jump_to(next);
+        for (unsigned i = 0; i < sched->worker_count; i++) {
+            if (rs_driver_next_deadline(sched->workers[i].driver) <= next) {
+                rouse_driver_notify(sched->workers[i].driver);
+            }
         }
     }
+    rs_unlock(&sched->jump_lock);
 }
 
 static void leave_idle_set(void *worker)
@@ -434,8 +453,10 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
     struct rs_idle *idle = &w->sched->idle;
 
     rs_driver_prepare_sleep(w->driver);
+    rs_chaos_delay();
     rs_idle_enter(idle, w->index, w->searching);
-    if (rs_worker_has_work(w) || done(arg)) {
+    rs_chaos_delay();
+    if (rs_worker_has_work(w) || done(arg) || rs_chaos(RS_CHAOS_AWAKE)) {
         rs_driver_cancel_sleep(w->driver);
         leave_idle_set(w);
     } else {

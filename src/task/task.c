@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/choice.h"
 #include "base/counters.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -44,7 +45,9 @@ static void task_wake_by_ref(void *data)
 
     // The scheduler is alive: the task was idle, so it has not ended, and it cannot end before it
     // is scheduled.
-    if (rs_state_wake(&task->state)) task->scheduler->schedule(task->scheduler, task);
+    if (!rs_state_wake(&task->state)) return;
+    rs_chaos_delay();
+    task->scheduler->schedule(task->scheduler, task);
 }
 
 static void task_wake(void *data)
@@ -156,6 +159,7 @@ static rouse_task_state task_complete(struct rouse_task *task)
     int64_t result = task->result;
 
     if (rs_state_complete(&task->state)) {
+        rs_chaos_delay();
         rouse_waker_slot_wake(&task->joiner);
     } else {
         rouse_future_drop(rs_task_future(task));
@@ -196,6 +200,8 @@ rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx,
     } else {
         // Relaxed: only for a reader that has made us stand still. 0 would mean: not begun.
         atomic_store_explicit(&task->since_ms, now_ms | 1, memory_order_relaxed);
+        if (rs_chaos(RS_CHAOS_SPURIOUS)) (void)rs_state_wake(&task->state);
+        rs_chaos_delay();
         if (rs_state_end_poll(&task->state)) state = ROUSE_TASK_SCHEDULED;
     }
     rs_tls.poll_depth--;
@@ -235,6 +241,7 @@ static rouse_poll join_poll(struct rouse_future *self, struct rouse_context *cx)
         // The task completes, then takes the waker; we store the waker, then look again. So either
         // it finds the waker, or we find it complete.
         rouse_waker_slot_register(&task->joiner, rouse_context_waker(cx));
+        rs_chaos_delay();
         if (!rs_state_is_complete(&task->state)) return ROUSE_PENDING;
     }
     handle->output = task->result;

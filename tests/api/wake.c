@@ -322,8 +322,8 @@ static rouse_poll needless_wakes_change_nothing(void *frame, struct rouse_contex
 }
 
 const struct api_test API_TESTS[] = {
-    {TEST(wake_during_the_poll_polls_again)},
-    {TEST(wake_from_a_thread_always_arrives)},
+    {TEST(wake_during_the_poll_polls_again), .exact = true},
+    {TEST(wake_from_a_thread_always_arrives), .exact = true},
     {TEST(wakes_from_eight_threads_are_all_seen)},
     {TEST(wake_after_the_end_does_nothing)},
     {PLAIN(wake_after_the_runtime_is_gone_does_nothing), .hosts = HOST_ALL},

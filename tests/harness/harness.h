@@ -17,6 +17,7 @@ struct api_test {
     bool any_reactor;             // which makes no difference: run on one only
     bool any_style;               // the same for the style
     bool lasting;                 // leaves a default runtime or a signal thread: no check for leaks
+    bool exact;                   // counts polls or turns: left out under ROUSE_CHAOS
     bool virtual_clock;           // starts at VIRTUAL_START_NS
     struct host_options options;  // of the host
     const char *dies;             // it must abort and say this
