@@ -136,6 +136,10 @@ foreach(source IN LISTS fault_tests)
     endif()
 endforeach()
 
+if(EXISTS "${rouse_tests_dir}/lifecycle/matrix.c")
+    rouse_add_inside_test(lifecycle api 300 "${rouse_tests_dir}/lifecycle/matrix.c")
+endif()
+
 # An API test is one text for both styles of waiting.
 function(rouse_add_api_test name source)
     add_executable(${name} $<TARGET_OBJECTS:rouse_harness>)
