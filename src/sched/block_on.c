@@ -14,6 +14,7 @@
 #include "io/driver.h"
 #include "sched/parker.h"
 #include "sched/runtime.h"
+#include "task/task.h"
 
 static void poll_parked(struct rouse_future *future, struct rouse_context *cx,
                         struct rs_parker *parker)
@@ -66,6 +67,27 @@ int rouse_block_on(struct rouse_runtime *runtime, struct rouse_future *future)
     rs_tls.pool = outer;
     rs_driver_unhold(driver);
     rs_parker_unref(parker);
+    return 0;
+}
+
+int rs_await_handle(struct rouse_join_handle *handle)
+{
+    struct rouse_waker waker = {0};
+    struct rs_parker *parker = NULL;
+    struct rouse_context cx;
+
+    if (rs_tls.fiber != NULL) return rs_fiber_await(rs_tls.fiber, &handle->base);
+    if (!rs_join_is_ready(handle)) {
+        parker = rs_parker_new();
+        if (parker == NULL) {
+            rouse_future_drop(&handle->base);
+            return -ENOMEM;
+        }
+        waker = rs_parker_waker(parker);
+    }
+    rouse_context_init(&cx, &waker, NULL);
+    poll_parked(&handle->base, &cx, parker);
+    if (parker != NULL) rs_parker_unref(parker);
     return 0;
 }
 

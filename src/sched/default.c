@@ -124,7 +124,11 @@ int rouse_spawn_future_at(struct rouse_join_handle *handle, const struct rouse_f
 
 int64_t rouse_join(struct rouse_join_handle *handle)
 {
-    int err = rouse_await(&handle->base);
+    rouse_assert(rs_tls.poll_depth == 0,
+                 "a poll or waker callback cannot wait; poll the handle instead");
+    rouse_assert(rs_tls.fiber != NULL || rs_tls.worker == NULL,
+                 "a worker's own code cannot wait; join from a task, or from another thread");
+    int err = rs_await_handle(handle);
 
     if (err < 0) return err;
     rouse_future_drop(&handle->base);

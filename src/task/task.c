@@ -232,6 +232,12 @@ static void handle_release(struct rouse_join_handle *handle)
     rs_task_unref(task);
 }
 
+bool rs_join_is_ready(const struct rouse_join_handle *handle)
+{
+    // Without a task it has ended or was dropped: to poll it is an abort.
+    return handle->task == NULL || rs_state_is_complete(&handle->task->state);
+}
+
 static rouse_poll join_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_join_handle *handle = handle_of(self);

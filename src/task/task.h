@@ -79,6 +79,9 @@ struct rouse_waker rs_task_waker(struct rouse_task *task);
 
 void rs_task_unref(struct rouse_task *task);
 
+// Whether a poll of the handle would not be pending.
+bool rs_join_is_ready(const struct rouse_join_handle *handle);
+
 // Calls the destructors of a task's locals. In a poll, before the task completes.
 void rs_locals_destroy(struct rouse_task *task);
 
