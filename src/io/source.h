@@ -43,7 +43,7 @@ struct rs_direction {
 
 struct rs_source {
     int fd;
-    _Atomic uint32_t users;  // operations in progress, and two flags
+    _Atomic uint32_t users;  // operations in progress, and three flags
     struct rs_direction directions[2];
 };
 

@@ -14,8 +14,9 @@
 //    whose submitters relied on it. So a burst wakes workers one after the other, each waking the
 //    next, until one finds nothing.
 // 3. A worker that finds no work enters the set, in one read-modify-write that also ends its
-//    search, and only then looks at every queue once more. Finding something, it leaves the set,
-//    calls rs_idle_search_begin(), and goes on as in 2. Finding nothing, it sleeps.
+//    search, and only then looks at every queue once more. Finding something, it leaves the set
+//    and starts over: it looks through its sources in their order, searches if they are empty, and
+//    comes back here if somebody else was faster. Finding nothing, it sleeps.
 // 4. After sleeping it calls rs_idle_leave(). That says whether a submitter took it out (it is
 //    searching) or something else woke it (it is not).
 //
