@@ -16,7 +16,7 @@ struct rouse_spawner;
 
 struct rouse_executor_options {
     size_t size;                              // sizeof(struct rouse_executor_options)
-    const struct rouse_allocator *allocator;  // NULL: the default; must outlive the executor
+    const struct rouse_allocator *allocator;  // as in struct rouse_runtime_options
     size_t task_limit;                        // live tasks; 0: no limit
     const char *reactor;                      // "epoll", "poll"; NULL: ROUSE_REACTOR, or the best
 };

@@ -15,11 +15,12 @@ struct rouse_runtime;
 
 #define ROUSE_WORKERS_MAX 56
 
-// All zero means the default for each.
+// All zero means the default for each. The allocator must outlive the runtime, its tasks and
+// wakers, and the sockets and descriptors that its tasks made or adopted.
 struct rouse_runtime_options {
     size_t size;       // sizeof(struct rouse_runtime_options)
     unsigned workers;  // threads; 0: ROUSE_WORKERS, or what affinity and the cgroup quota allow
-    const struct rouse_allocator *allocator;  // must outlive the runtime, its tasks and wakers
+    const struct rouse_allocator *allocator;  // NULL: the default one
     size_t task_limit;                        // live tasks; 0: no limit
     size_t stack_size;                        // of fibers, bytes; 0: 64 KiB
     unsigned blocking_threads;                // at most; 0: 512

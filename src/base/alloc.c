@@ -12,6 +12,7 @@
 #include "base/counters.h"
 #include "base/sanitizer.h"
 #include "base/sys.h"
+#include "base/tls.h"
 
 static void *default_alloc(void *data, size_t size)
 {
@@ -63,6 +64,11 @@ static const struct rouse_allocator default_allocator = {
 const struct rouse_allocator *rouse_allocator_default(void)
 {
     return &default_allocator;
+}
+
+const struct rouse_allocator *rs_allocator_current(void)
+{
+    return rs_tls.allocator != NULL ? rs_tls.allocator : &default_allocator;
 }
 
 void *rs_alloc(const struct rouse_allocator *allocator, size_t size)

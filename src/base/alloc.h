@@ -7,6 +7,10 @@
 
 #include <rouse/allocator.h>
 
+// For what is made here and now: the allocator of the runtime or executor whose worker this thread
+// is, else the default one. What was made remembers it, since it may be freed anywhere.
+const struct rouse_allocator *rs_allocator_current(void);
+
 // Zeroed memory, or NULL.
 void *rs_alloc(const struct rouse_allocator *allocator, size_t size);
 

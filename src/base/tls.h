@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+struct rouse_allocator;
 struct rouse_context;
 struct rs_blocking_pool;
 struct rs_counters;
@@ -18,10 +19,11 @@ struct rs_heap;
 struct rs_worker;
 
 struct rs_tls {
-    struct rs_counters *counters;   // this thread's shard; NULL on threads that are not ours
-    struct rs_worker *worker;       // the worker whose loop runs on this thread
-    struct rs_heap *heap;           // this worker's task memory
-    struct rs_fiber_host *fibers;   // this worker's stacks
+    struct rs_counters *counters;  // this thread's shard; NULL on threads that are not ours
+    struct rs_worker *worker;      // the worker whose loop runs on this thread
+    struct rs_heap *heap;          // this worker's task memory
+    struct rs_fiber_host *fibers;  // this worker's stacks
+    const struct rouse_allocator *allocator;  // this worker's; NULL: the default one
     struct rs_blocking_pool *pool;  // where blocking jobs of this thread go; NULL: nowhere
     struct rouse_context *context;  // of the task poll in progress; NULL outside polls
     struct rs_fiber *fiber;         // the fiber whose stack we are on; NULL on the thread's own

@@ -23,6 +23,7 @@
 struct rouse_fd {
     struct rs_source source;
     _Atomic uint32_t shares;
+    const struct rouse_allocator *allocator;
 };
 
 static enum rs_direction_name direction_of(uint32_t interest)
@@ -36,7 +37,7 @@ static enum rs_direction_name direction_of(uint32_t interest)
 
 int rouse_fd_adopt(struct rouse_fd **out, int fd)
 {
-    const struct rouse_allocator *allocator = rouse_allocator_default();
+    const struct rouse_allocator *allocator = rs_allocator_current();
     struct rouse_fd *self = rs_alloc(allocator, sizeof *self);
 
     if (self == NULL) return -ENOMEM;
@@ -49,6 +50,7 @@ int rouse_fd_adopt(struct rouse_fd **out, int fd)
         rs_free(allocator, self, sizeof *self);
         return flags;
     }
+    self->allocator = allocator;
     rs_source_init(&self->source, fd);
     // Relaxed: published with the pointer.
     atomic_store_explicit(&self->shares, 1, memory_order_relaxed);
@@ -71,7 +73,7 @@ static void fd_unref(struct rouse_fd *fd)
 {
     // Acq_rel: the last one comes after everything that the others did.
     if (atomic_fetch_sub_explicit(&fd->shares, 1, memory_order_acq_rel) != 1) return;
-    rs_free(rouse_allocator_default(), fd, sizeof *fd);
+    rs_free(fd->allocator, fd, sizeof *fd);
 }
 
 int rouse_fd_release(struct rouse_fd *fd)

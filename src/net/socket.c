@@ -8,8 +8,23 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "base/counters.h"
 #include "base/sys.h"
+
+void *rs_socket_alloc(size_t size)
+{
+    const struct rouse_allocator *allocator = rs_allocator_current();
+    struct rs_socket *socket = rs_alloc(allocator, size);
+
+    if (socket != NULL) socket->allocator = allocator;
+    return socket;
+}
+
+void rs_socket_discard(struct rs_socket *socket, size_t size)
+{
+    rs_free(socket->allocator, socket, size);
+}
 
 int rs_socket_open(sa_family_t family)
 {

@@ -12,6 +12,7 @@
 #define RS_NET_SOCKET_H
 
 #include <rouse/addr.h>
+#include <rouse/allocator.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -22,7 +23,15 @@ struct rs_socket {
     struct rs_source source;
     _Atomic uint32_t shares;
     _Atomic uint32_t closed;  // 0 or 1
+    const struct rouse_allocator *allocator;
 };
+
+// Zeroed memory for an object that begins with a socket, from the current allocator, which the
+// socket remembers; NULL if there is none.
+void *rs_socket_alloc(size_t size);
+
+// Takes it back: made into a socket and unshared since, or not.
+void rs_socket_discard(struct rs_socket *socket, size_t size);
 
 // A new TCP socket, non-blocking, not inherited by children: its number, or a negative errno.
 int rs_socket_open(sa_family_t family);

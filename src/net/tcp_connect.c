@@ -163,7 +163,8 @@ struct lookup {
     _Atomic uint32_t shares;
     struct addrinfo *list;  // the answer
     size_t size;            // of the block
-    const char *service;    // behind the host in `text`
+    const struct rouse_allocator *allocator;
+    const char *service;  // behind the host in `text`
     char text[];
 };
 
@@ -172,12 +173,14 @@ static struct lookup *lookup_new(const char *host, const char *service)
     size_t host_size = strlen(host) + 1;
     size_t service_size = strlen(service) + 1;
     size_t size = sizeof(struct lookup) + host_size + service_size;
-    struct lookup *lookup = rs_alloc(rouse_allocator_default(), size);
+    const struct rouse_allocator *allocator = rs_allocator_current();
+    struct lookup *lookup = rs_alloc(allocator, size);
 
     if (lookup == NULL) return NULL;
     // Relaxed: published with the job.
     atomic_store_explicit(&lookup->shares, 2, memory_order_relaxed);
     lookup->size = size;
+    lookup->allocator = allocator;
     memcpy(lookup->text, host, host_size);
     memcpy(lookup->text + host_size, service, service_size);
     lookup->service = lookup->text + host_size;
@@ -191,7 +194,7 @@ static void lookup_unref(void *arg)
     // Acq_rel: the last one comes after what the other did.
     if (atomic_fetch_sub_explicit(&lookup->shares, 1, memory_order_acq_rel) != 1) return;
     if (lookup->list != NULL) freeaddrinfo(lookup->list);
-    rs_free(rouse_allocator_default(), lookup, lookup->size);
+    rs_free(lookup->allocator, lookup, lookup->size);
 }
 
 // `system_error` is what errno was after the call.

@@ -14,7 +14,6 @@
 #include <rouse/error.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "net/tcp.h"
@@ -84,14 +83,13 @@ static bool any_as_ipv4(const struct rouse_addr *address, struct rouse_addr *out
 int rouse_tcp_listen(struct rouse_tcp_listener **out, const struct rouse_addr *address,
                      const struct rouse_tcp_listen_options *options)
 {
-    const struct rouse_allocator *allocator = rouse_allocator_default();
     const struct rouse_tcp_listen_options defaults = {0};
     struct rouse_tcp_listener *listener;
     struct rouse_addr ipv4;
 
     if (options == NULL) options = &defaults;
     if (options->backlog < 0) return -EINVAL;
-    listener = rs_alloc(allocator, sizeof *listener);
+    listener = rs_socket_alloc(sizeof *listener);
     if (listener == NULL) return -ENOMEM;
 
     int fd = listen_on(address, options);
@@ -101,7 +99,7 @@ int rouse_tcp_listen(struct rouse_tcp_listener **out, const struct rouse_addr *a
         fd = listen_on(&ipv4, options);
     }
     if (fd < 0) {
-        rs_free(allocator, listener, sizeof *listener);
+        rs_socket_discard(&listener->socket, sizeof *listener);
         return fd;
     }
     rs_socket_init(&listener->socket, fd);
@@ -128,7 +126,7 @@ struct rouse_tcp_listener *rouse_tcp_listener_ref(struct rouse_tcp_listener *lis
 void rouse_tcp_listener_unref(struct rouse_tcp_listener *listener)
 {
     if (listener == NULL || !rs_socket_unref(&listener->socket)) return;
-    rs_free(rouse_allocator_default(), listener, sizeof *listener);
+    rs_socket_discard(&listener->socket, sizeof *listener);
 }
 
 // ---- Accepting ----

@@ -8,17 +8,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "base/alloc.h"
 #include "net/tcp.h"
 
 struct rouse_tcp *rs_tcp_alloc(void)
 {
-    return rs_alloc(rouse_allocator_default(), sizeof(struct rouse_tcp));
+    return rs_socket_alloc(sizeof(struct rouse_tcp));
 }
 
 void rs_tcp_discard(struct rouse_tcp *conn)
 {
-    rs_free(rouse_allocator_default(), conn, sizeof *conn);
+    rs_socket_discard(&conn->socket, sizeof *conn);
 }
 
 void rs_tcp_init(struct rouse_tcp *conn, int fd)

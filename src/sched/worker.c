@@ -65,6 +65,7 @@ void rs_worker_enter(struct rs_worker *worker)
     rs_tls.worker = worker;
     rs_tls.heap = worker->heap;
     rs_tls.fibers = &worker->fibers;
+    rs_tls.allocator = worker->sched->allocator;
     rs_tls.pool = &worker->sched->pool;
     worker->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
     rs_driver_keep(worker->driver);
@@ -74,6 +75,7 @@ void rs_worker_leave(struct rs_worker *worker)
 {
     rs_driver_unkeep(worker->driver);
     rs_tls.pool = NULL;
+    rs_tls.allocator = NULL;
     rs_tls.fibers = NULL;
     rs_tls.heap = NULL;
     rs_tls.worker = NULL;

@@ -6,10 +6,13 @@
 
 #include <rouse/allocator.h>
 #include <rouse/error.h>
+#include <rouse/fd.h>
 #include <rouse/ready.h>
 #include <rouse/sleep.h>
 #include <rouse/task.h>
+#include <rouse/tcp.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "harness/api.h"
 
@@ -225,6 +228,72 @@ static void spawn_without_memory_fails_and_harms_nothing(void)
     check_all_is_back();
 }
 
+// What a task makes: refused at first, then made, and left to be freed when the runtime is gone.
+static struct rouse_tcp_listener *made_listener;
+static struct rouse_tcp *made_conns[2];
+static struct rouse_fd *made_fd;
+
+struct maker {
+    struct body body;
+    struct rouse_addr address;
+    struct rouse_tcp_connect connect;
+    struct rouse_tcp_accept accept;
+    int fds[2];
+};
+
+static rouse_poll maker(void *frame, struct rouse_context *cx)
+{
+    BODY_BEGIN(maker, frame, cx);
+    CHECK_EQ(pipe(f->fds), 0);
+    f->address = rouse_addr_loopback(0);
+    count_add(&refusing, 1);
+    CHECK_EQ(rouse_tcp_listen(&made_listener, &f->address, NULL), -ENOMEM);
+    CHECK_EQ(rouse_fd_adopt(&made_fd, f->fds[0]), -ENOMEM);
+    rouse_tcp_connect_init(&f->connect, &f->address);
+    AWAIT(&f->connect.base);
+    CHECK_EQ(f->connect.output, -ENOMEM);
+    count_add(&refusing, -1);
+    CHECK_EQ(rouse_tcp_listen(&made_listener, &f->address, NULL), 0);
+    CHECK_EQ(rouse_fd_adopt(&made_fd, f->fds[0]), 0);
+    CHECK_EQ(close(f->fds[1]), 0);
+    CHECK_EQ(rouse_tcp_listener_address(made_listener, &f->address), 0);
+    rouse_tcp_connect_init(&f->connect, &f->address);
+    AWAIT(&f->connect.base);
+    CHECK_EQ(f->connect.output, 0);
+    made_conns[0] = rouse_tcp_connect_take(&f->connect);
+    rouse_tcp_accept_init(&f->accept, made_listener);
+    AWAIT(&f->accept.base);
+    CHECK_EQ(f->accept.output, 0);
+    made_conns[1] = rouse_tcp_accept_take(&f->accept);
+    count_add(&ended, 1);
+    BODY_END();
+}
+
+static void sockets_come_from_the_runtime_that_made_them(void)
+{
+    struct host host;
+    int fds[2];
+
+    host_open(&host, test_now()->host, &(struct host_options){.allocator = &counted});
+    CHECK_EQ(SPAWN_ON(&host.target, NULL, maker, .body.end = NULL), 0);
+    while (count_get(&ended) == 0) {
+        turn_or_nap(&host);
+    }
+    host_close(&host);
+    rouse_tcp_listener_unref(made_listener);
+    rouse_tcp_unref(made_conns[0]);
+    rouse_tcp_unref(made_conns[1]);
+    rouse_fd_free(made_fd);
+    check_all_is_back();
+    // This thread belongs to no runtime.
+    count_add(&refusing, 1);
+    CHECK_EQ(pipe(fds), 0);
+    CHECK_EQ(rouse_fd_adopt(&made_fd, fds[0]), 0);
+    rouse_fd_free(made_fd);
+    CHECK_EQ(close(fds[1]), 0);
+    count_add(&refusing, -1);
+}
+
 static void nothing_can_be_made_without_memory(void)
 {
     const struct rouse_runtime_options runtime_options = {
@@ -244,5 +313,6 @@ static void nothing_can_be_made_without_memory(void)
 const struct api_test API_TESTS[] = {
     {PLAIN(waking_cancelling_and_shutting_down_allocate_nothing), .hosts = HOST_ALL},
     {PLAIN(spawn_without_memory_fails_and_harms_nothing), .hosts = HOST_ALL},
+    {PLAIN(sockets_come_from_the_runtime_that_made_them), .hosts = HOST_ALL},
     {PLAIN(nothing_can_be_made_without_memory), .any_style = true},
     {0}};
