@@ -211,10 +211,12 @@ static void survivor_add(struct rouse_task *task, void *arg)
 static void survivors_log(struct rs_sched *sched)
 {
     struct survivors s = {0};
+    struct rs_task_link *unowned = NULL;
 
     rs_sched_pause(sched, PAUSE_NS);
-    rs_sched_visit_tasks(sched, survivor_add, &s);
+    rs_sched_visit_tasks(sched, survivor_add, &s, &unowned);
     rs_sched_resume(sched);
+    rs_tasks_free(unowned);
     for (size_t i = 0; i < s.count && i < SURVIVORS_NAMED; i++) {
         rs_log(ROUSE_LOG_WARN, "shutdown is waiting for task %s", s.names[i]);
     }

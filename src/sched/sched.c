@@ -383,20 +383,29 @@ void rs_sched_visit(void (*visit)(struct rs_sched *sched, void *arg), void *arg)
 struct task_visit {
     void (*visit)(struct rouse_task *task, void *arg);
     void *arg;
+    struct rs_task_link **unowned;
 };
 
 static void visit_block(struct rs_block *block, void *arg)
 {
-    const struct task_visit *v = arg;
+    struct task_visit *v = arg;
     struct rouse_task *task = rs_task_of_block(block);
 
-    if (!rs_state_is_complete(&task->state)) v->visit(task, v->arg);
+    // The state word of a free block says COMPLETE until another task is made there. So what we
+    // have a share of is a task; but since the block was found, it may have become one that is
+    // still being made.
+    if (!rs_state_try_ref(&task->state)) return;
+    if (rs_block_is_published(block)) v->visit(task, v->arg);
+    if (rs_state_unref(&task->state)) {
+        task->link.next = *v->unowned;
+        *v->unowned = &task->link;
+    }
 }
 
 void rs_sched_visit_tasks(struct rs_sched *sched, void (*visit)(struct rouse_task *task, void *arg),
-                          void *arg)
+                          void *arg, struct rs_task_link **unowned)
 {
-    struct task_visit v = {.visit = visit, .arg = arg};
+    struct task_visit v = {.visit = visit, .arg = arg, .unowned = unowned};
 
     for (unsigned i = 0; i < sched->worker_count; i++) {
         rs_heap_visit(sched->workers[i].heap, visit_block, &v);

@@ -119,8 +119,10 @@ void rs_sched_visit(void (*visit)(struct rs_sched *sched, void *arg), void *arg)
 void rs_sched_pause(struct rs_sched *sched, uint64_t timeout_ns);
 void rs_sched_resume(struct rs_sched *sched);
 
-// Calls `visit` for every task that has not ended. Between pause and resume.
+// Calls `visit` for every task that has not ended. Between pause and resume; a worker that does not
+// stand still may end its task meanwhile, but it is not freed during the call. Tasks whose last
+// reference turned out to be the visit's are put into `*unowned`: for rs_tasks_free().
 void rs_sched_visit_tasks(struct rs_sched *sched, void (*visit)(struct rouse_task *task, void *arg),
-                          void *arg);
+                          void *arg, struct rs_task_link **unowned);
 
 #endif

@@ -277,10 +277,7 @@ void rs_heap_visit(struct rs_heap *heap, void (*visit)(struct rs_block *block, v
             struct rs_block *block =
                 (struct rs_block *)(void *)((char *)slab + SLAB_HEADER + i * slab->block_size);
 
-            // Acquire, with the release in rs_block_publish().
-            if (atomic_load_explicit(&block->mark, memory_order_acquire) % 2 == 1) {
-                visit(block, arg);
-            }
+            if (rs_block_is_published(block)) visit(block, arg);
         }
     }
 }

@@ -42,6 +42,13 @@ void *rs_heap_alloc(struct rs_heap *heap, size_t size);
 // Says that what is in the block is complete: from here on a visit finds it. Whoever allocated it.
 void rs_block_publish(struct rs_block *block);
 
+// Whether the block is live: in a visit, still so, or again.
+static inline bool rs_block_is_published(const struct rs_block *block)
+{
+    // Acquire, with the release in rs_block_publish().
+    return atomic_load_explicit(&block->mark, memory_order_acquire) % 2 == 1;
+}
+
 // Frees a block of any heap. Any thread; cheaper for the owner of `here`.
 void rs_heap_free(struct rs_heap *here, struct rs_block *block);
 

@@ -140,6 +140,20 @@ static inline void rs_state_ref(rs_task_state *state)
     atomic_fetch_add_explicit(state, RS_TASK_REFERENCE, memory_order_relaxed);
 }
 
+// A reference for somebody who found the task by itself and has none. False if it has completed: it
+// may be free, or be about to.
+static inline bool rs_state_try_ref(rs_task_state *state)
+{
+    // Relaxed, all: a count; what is in the task is published by its block's mark.
+    uint64_t before = atomic_load_explicit(state, memory_order_relaxed);
+
+    do {
+        if ((before & RS_TASK_COMPLETE) != 0) return false;
+    } while (!atomic_compare_exchange_weak_explicit(state, &before, before + RS_TASK_REFERENCE,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
 // True if that was the last reference: the caller must free the task.
 //
 // Release, then acquire: the last one frees after everything the others did.

@@ -29,6 +29,16 @@ void rs_task_unref(struct rouse_task *task)
     if (rs_state_unref(&task->state)) task_free(task);
 }
 
+void rs_tasks_free(struct rs_task_link *list)
+{
+    while (list != NULL) {
+        struct rs_task_link *next = list->next;
+
+        task_free(rs_task_of_link(list));
+        list = next;
+    }
+}
+
 // ---- The waker ----
 
 static struct rouse_waker task_waker_clone(void *data)

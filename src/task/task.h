@@ -79,6 +79,10 @@ struct rouse_waker rs_task_waker(struct rouse_task *task);
 
 void rs_task_unref(struct rouse_task *task);
 
+// Frees tasks without a reference, a list by their links. With no lock held: what is released may
+// be a waker of the user's.
+void rs_tasks_free(struct rs_task_link *list);
+
 // Whether a poll of the handle would not be pending.
 bool rs_join_is_ready(const struct rouse_join_handle *handle);
 
