@@ -182,7 +182,7 @@ static rouse_poll accept_end(struct rouse_tcp_accept *a, ssize_t result)
     }
     if (a->conn != NULL) rs_tcp_discard(a->conn);
     a->conn = NULL;
-    a->output = (int)result;
+    a->output = (int)rs_socket_result(&a->listener->socket, result);
     return ROUSE_READY;
 }
 

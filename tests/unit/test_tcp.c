@@ -26,10 +26,15 @@ static atomic_int accept_error;
 static atomic_int accepts_failed;
 static atomic_int no_ipv6;
 
+// Is closed at the last moment before the next accept.
+static _Atomic(struct rouse_tcp_listener *) listener_to_close;
+
 static int failing_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
+    struct rouse_tcp_listener *closing = atomic_exchange(&listener_to_close, NULL);
     int left = atomic_load(&accepts_to_fail);
 
+    if (closing != NULL) rouse_tcp_listener_close(closing);
     while (left > 0 && !atomic_compare_exchange_weak(&accepts_to_fail, &left, left - 1)) {
     }
     if (left <= 0) return rs_sys_real.accept4(fd, address, length, flags);
@@ -276,6 +281,18 @@ static void several_acceptors(void)
         rouse_tcp_unref(conns[i]);
     }
     claim(sum == 0, "each_waiting_acceptor_gets_a_connection");
+    rouse_tcp_listener_unref(listener);
+}
+
+static void closed_while_it_is_tried(void)
+{
+    struct rouse_addr address;
+    struct rouse_tcp_listener *listener = listen_anywhere(&address);
+    struct rouse_tcp *conn;
+
+    atomic_store(&listener_to_close, listener);
+    claim(rouse_tcp_accept(listener, &conn) == -EBADF,
+          "an_accept_in_the_kernel_when_the_listener_is_closed_ends_with_EBADF");
     rouse_tcp_listener_unref(listener);
 }
 
@@ -587,6 +604,7 @@ static int run_all(void *arg)
     every_address();
     by_name();
     several_acceptors();
+    closed_while_it_is_tried();
     unclaimed();
     broken_connections();
     limits();
