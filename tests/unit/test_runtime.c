@@ -11,23 +11,32 @@
 #include "claim.h"
 
 static _Atomic int64_t slept = 1;
+static atomic_bool sleeps;
 
 static int64_t sleep_in_pool(void *arg)
 {
     (void)arg;
+    atomic_store(&sleeps, true);
     // Seq_cst: read after the pool's threads have been joined.
     atomic_store(&slept, rouse_sleep(50 * ROUSE_NS_PER_MS));
     return 0;
 }
 
-// Leaves the job behind, running.
+// Leaves the job behind, running: one that has not begun would be taken back.
 static int leave_a_job(void *arg)
 {
     struct rouse_blocking job;
+    struct rouse_borrow look;
 
     rouse_blocking_init(&job, sleep_in_pool, arg, NULL);
-    int err = rouse_await_until(&job.base, rouse_deadline_after(5 * ROUSE_NS_PER_MS));
-    return err == -ETIMEDOUT ? 0 : -EIO;
+    while (!atomic_load(&sleeps)) {
+        rouse_borrow_init(&look, &job.base);
+        if (rouse_await_until(&look.base, rouse_deadline_after(ROUSE_NS_PER_MS)) != -ETIMEDOUT) {
+            return -EIO;
+        }
+    }
+    rouse_future_drop(&job.base);
+    return 0;
 }
 
 static int do_nothing(void *arg)
