@@ -40,7 +40,7 @@ struct rouse_region {
     // Called once, when the deadline was seen to pass; may be NULL.
     void (*expire)(struct rouse_region *self);
     struct rouse_sleep sleep;  // its deadline
-    uint64_t armed_ns;         // for when the sleep was filed
+    uint64_t armed_ns;         // what it was filed for; ROUSE_NEVER: it is to be filed
     bool shields;              // the walk outwards ends here
     bool expired;              // the deadline was seen to pass
     bool felt;                 // a wait failed because of it

@@ -52,7 +52,8 @@ void rs_region_leave(struct rouse_region *region, const char *function)
                     function);
     }
     fiber->region = region->outer;
-    if (region->armed_ns != ROUSE_NEVER) rouse_future_drop(&region->sleep.base);
+    // Once it has fired, or was never filed, there is nothing to take back.
+    if (rs_sleep_is_filed(&region->sleep)) rouse_future_drop(&region->sleep.base);
 }
 
 // ---- Checked ----
@@ -137,7 +138,12 @@ void rouse_deadline_enter(struct rouse_deadline *deadline, uint64_t deadline_ns)
 
 void rouse_deadline_move(struct rouse_deadline *deadline, uint64_t deadline_ns)
 {
-    rouse_sleep_reset(&deadline->region.sleep, deadline_ns);
+    struct rouse_region *region = &deadline->region;
+
+    // The wheel files an entry anew that was moved later, so `armed_ns` may be long past: what is
+    // earlier than the last deadline may be too early for the wheel although it is later than that.
+    if (deadline_ns < region->sleep.deadline_ns) region->armed_ns = ROUSE_NEVER;
+    rouse_sleep_reset(&region->sleep, deadline_ns);
 }
 
 int rouse_deadline_leave(struct rouse_deadline *deadline)

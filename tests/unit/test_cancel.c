@@ -82,6 +82,20 @@ static void moved_deadlines(void)
     (void)rouse_deadline_leave(&deadline);
 }
 
+// The timer fires at the first deadline and is filed anew for the second; the third lies between.
+static void a_deadline_moved_later_and_back(void)
+{
+    struct rouse_deadline deadline;
+
+    rouse_deadline_enter(&deadline, in_ms(2));
+    (void)rouse_sleep(MS);
+    rouse_deadline_move(&deadline, in_ms(1000000));
+    claim(rouse_sleep(20 * MS) == 0, "a deadline far off lets a wait end");
+    rouse_deadline_move(&deadline, in_ms(20));
+    claim(rouse_sleep(2000 * MS) == -ETIMEDOUT, "and holds when it is moved back half the way");
+    (void)rouse_deadline_leave(&deadline);
+}
+
 static void what_is_ready_wins(void)
 {
     struct rouse_deadline deadline;
@@ -104,6 +118,7 @@ static int deadlines(void *arg)
     an_outer_deadline();
     an_inner_deadline();
     moved_deadlines();
+    a_deadline_moved_later_and_back();
     what_is_ready_wins();
     return 0;
 }
