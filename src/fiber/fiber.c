@@ -142,13 +142,20 @@ static void fiber_drop(struct rouse_future *self)
     rouse_panic("a fiber was dropped; abort its task instead, and let its function return");
 }
 
+// Waits that fail, one after another, before somebody should be told.
+enum { REFUSED_MAX = 1000 };
+
 static int fiber_describe(const struct rouse_future *self, char *buf, size_t size)
 {
     const struct rs_fiber *fiber = (const struct rs_fiber *)self;
 
+    if (fiber->refused >= REFUSED_MAX) {
+        return snprintf(buf, size, "nothing: it was cancelled and has gone on to %u further waits",
+                        fiber->refused);
+    }
     if (fiber->awaiting != NULL) return rouse_future_describe(fiber->awaiting, buf, size);
     return snprintf(buf, size, "%s",
-                    fiber->stack.base != NULL ? "running"
+                    fiber->stack.base != NULL ? "its next turn"
                     : fiber->task != NULL     ? "a stack: out of memory"
                                               : "its first poll");
 }
@@ -243,11 +250,9 @@ static rouse_poll poll_in_fiber(struct rs_fiber *fiber, struct rouse_future *fut
     return poll;
 }
 
-// Waits that fail, one after another, before somebody should be told.
-enum { REFUSED_MAX = 1000 };
-
-// A fiber that was cancelled is expected to return. One that goes on waiting instead would keep its
-// worker busy, and whoever waits for its end waiting.
+// A fiber that was cancelled is expected to return. One that goes on waiting instead keeps whoever
+// waits for its end waiting: it is named. It must not keep its worker to itself as well, so each
+// wait that fails is paid for as one that is ready at once.
 static int refuse(struct rs_fiber *fiber, struct rouse_future *future, int error)
 {
     rouse_future_drop(future);
@@ -257,7 +262,18 @@ static int refuse(struct rs_fiber *fiber, struct rouse_future *future, int error
                "should return when a wait fails",
                rouse_task_name(fiber->task), fiber->task->site, REFUSED_MAX);
     }
+    if (!rouse_context_spend(fiber->cx)) rs_coroutine_suspend(&fiber->coroutine);
     return error;
+}
+
+// It may wait again. If that is not because of a shield, the cancel that it felt is behind it: a
+// server that runs out of time with one client after another has not gone on in spite of anything.
+static void forgive(struct rs_fiber *fiber)
+{
+    for (const struct rouse_region *r = fiber->region; r != NULL; r = r->outer) {
+        if (r->shields) return;
+    }
+    fiber->refused = 0;
 }
 
 // 0 if the fiber may wait. Almost always: no region, not cancelled.
@@ -278,6 +294,7 @@ int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future)
     int err = may_wait(fiber);
 
     if (err < 0) return refuse(fiber, future, err);
+    if (ROUSE_UNLIKELY(fiber->refused != 0)) forgive(fiber);
     while (poll_in_fiber(fiber, future) == ROUSE_PENDING) {
         // A result that is there by now has won; there is none.
         err = may_sleep(fiber);

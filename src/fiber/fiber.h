@@ -29,7 +29,7 @@ struct rs_fiber {
     struct rs_coroutine coroutine;
     uint32_t stack_size;  // asked for; 0: the default
     int output;           // what the function returned
-    uint32_t refused;     // waits that failed because it was cancelled
+    uint32_t refused;     // waits in a row that failed because it was cancelled
 };
 
 // The stacks of one worker, and the fibers that could not get one.

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <rouse.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "claim.h"
 
@@ -196,22 +198,62 @@ static void count_refusals(void *data, const struct rouse_log_record *record)
     if (strstr(record->message, "was cancelled and has gone on") != NULL) refusals_logged++;
 }
 
+// Waits on, for as long as it is cancelled for nothing.
 static int stubborn(void *arg)
 {
-    (void)arg;
-    for (int i = 0; i < 5000; i++) (void)rouse_sleep(MS);
-    return 0;
+    atomic_bool *stop = arg;
+
+    // Relaxed: sooner or later.
+    for (int i = 0; i < 10000000; i++) {
+        if (rouse_sleep(MS) == 0) continue;
+        if (i > 5000 && atomic_load_explicit(stop, memory_order_relaxed)) return 0;
+    }
+    return -ELOOP;
+}
+
+static bool is_dumped(const char *text)
+{
+    static char buf[1 << 16];
+    char path[] = "/tmp/rouse-test-cancel-XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)unlink(path);
+    if (fd < 0 || rouse_dump(fd) < 0) exit(1);
+    ssize_t size = pread(fd, buf, sizeof buf - 1, 0);
+
+    (void)close(fd);
+    buf[size > 0 ? size : 0] = '\0';
+    return strstr(buf, text) != NULL;
 }
 
 static int those_who_go_on(void *arg)
 {
+    struct rouse_task_attrs attrs = {.size = sizeof attrs, .name = "mule", .site = ROUSE_SITE};
     struct rouse_join_handle handle;
+    atomic_bool stop = false;
 
     (void)arg;
     rouse_log_set_hook(count_refusals, NULL, ROUSE_LOG_WARN);
-    if (rouse_spawn(&handle, stubborn, NULL) < 0) exit(1);
-    (void)rouse_abort_and_wait(&handle);
-    claim(refusals_logged == 1, "a fiber that goes on waiting after its cancel is named once");
+    if (rouse_spawn_at(&handle, stubborn, &stop, &attrs) < 0) exit(1);
+    (void)rouse_sleep(MS);
+    rouse_abort(&handle);
+    while (refusals_logged == 0) (void)rouse_yield();
+    claim(is_dumped("mule  (") && is_dumped("it was cancelled and has gone on to"),
+          "a fiber that goes on waiting after its cancel is named in the dump");
+    atomic_store_explicit(&stop, true, memory_order_relaxed);
+    claim(rouse_join(&handle) == 0, "and does not keep its worker from others");
+    claim(refusals_logged == 1, "the log names it once");
+    refusals_logged = 0;
+    for (int i = 0; i < 3000; i++) {
+        struct rouse_deadline deadline;
+
+        rouse_deadline_enter(&deadline, 0);
+        (void)rouse_sleep(10000 * MS);
+        (void)rouse_sleep(10000 * MS);
+        (void)rouse_deadline_leave(&deadline);
+        (void)rouse_yield();
+    }
+    claim(refusals_logged == 0, "one that leaves what was cancelled, and waits again, is not");
     rouse_log_set_hook(NULL, NULL, ROUSE_LOG_WARN);
     return 0;
 }
