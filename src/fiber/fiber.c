@@ -30,6 +30,11 @@ static void fiber_entry(void *arg)
     struct rs_fiber *fiber = arg;
 
     fiber->output = fiber->fn(fiber->arg);
+    if (fiber->region != NULL) {
+        rouse_panic("fiber %s (%s) returned inside a deadline, a shield or a scope, which lay in "
+                    "its frame; leave what was entered on every way out",
+                    rouse_task_name(fiber->task), fiber->task->site);
+    }
 }
 
 // Memory may come back although no fiber ends: those that have a stack may all wait for one that

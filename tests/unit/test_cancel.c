@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "claim.h"
+#include "panics.h"
 
 #define MS ROUSE_NS_PER_MS
 
@@ -258,6 +259,66 @@ static int those_who_go_on(void *arg)
     return 0;
 }
 
+// ---- Misuse ----
+
+static int return_inside(void *arg)
+{
+    struct rouse_deadline deadline;
+
+    (void)arg;
+    rouse_deadline_enter(&deadline, in_ms(10000));
+    return rouse_sleep(MS);
+}
+
+static int leave_the_outer_one(void *arg)
+{
+    struct rouse_deadline outer;
+    struct rouse_deadline inner;
+
+    (void)arg;
+    rouse_deadline_enter(&outer, in_ms(10000));
+    rouse_deadline_enter(&inner, in_ms(10000));
+    return rouse_deadline_leave(&outer);
+}
+
+static int shield_for_ever(void *arg)
+{
+    struct rouse_shield shield;
+
+    (void)arg;
+    rouse_shield_enter(&shield, ROUSE_NEVER);
+    return rouse_shield_leave(&shield);
+}
+
+static void run_in_child(void *arg)
+{
+    (void)rouse_run(*(rouse_fiber_function *)arg, NULL);
+}
+
+static void enter_on_a_thread(void *arg)
+{
+    struct rouse_deadline deadline;
+
+    (void)arg;
+    rouse_deadline_enter(&deadline, in_ms(10000));
+}
+
+static void misuse(void)
+{
+    rouse_fiber_function inside = return_inside;
+    rouse_fiber_function outer = leave_the_outer_one;
+    rouse_fiber_function shield = shield_for_ever;
+
+    claim(panics(run_in_child, &inside, "returned inside a deadline"),
+          "a fiber that returns inside a deadline is stopped");
+    claim(panics(run_in_child, &outer, "not the innermost region"),
+          "so is one that leaves the outer one first");
+    claim(panics(run_in_child, &shield, "a shield needs a deadline"),
+          "and one that shields itself for ever");
+    claim(panics(enter_on_a_thread, NULL, "only a fiber has regions"),
+          "and a thread that is no fiber");
+}
+
 int main(void)
 {
     struct rouse_stats before;
@@ -270,6 +331,7 @@ int main(void)
         return 1;
     }
     a_shutdown_breaks_shields();
+    misuse();
     rouse_stats_get(&after);
     claim(after.timers == before.timers, "no timer is left");
     return claims_end();
