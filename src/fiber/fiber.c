@@ -290,8 +290,15 @@ static int may_wait(struct rs_fiber *fiber)
 
 static int may_sleep(struct rs_fiber *fiber)
 {
-    if (fiber->region != NULL) return rs_regions_arm(fiber->region, fiber->cx);
-    return rs_state_is_cancelled(&fiber->task->state) ? -ECANCELED : 0;
+    if (fiber->region != NULL) rs_regions_arm(fiber->region, fiber->cx);
+    return may_wait(fiber);
+}
+
+static void sleep_in_fiber(struct rs_fiber *fiber, struct rouse_future *future)
+{
+    fiber->awaiting = future;
+    rs_coroutine_suspend(&fiber->coroutine);
+    fiber->awaiting = NULL;
 }
 
 int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future)
@@ -304,9 +311,7 @@ int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future)
         // A result that is there by now has won; there is none.
         err = may_sleep(fiber);
         if (err < 0) return refuse(fiber, future, err);
-        fiber->awaiting = future;
-        rs_coroutine_suspend(&fiber->coroutine);
-        fiber->awaiting = NULL;
+        sleep_in_fiber(fiber, future);
     }
     return 0;
 }
@@ -318,8 +323,7 @@ void rs_await_shielded(struct rouse_future *future)
     rouse_assert(fiber != NULL && rs_tls.poll_depth == 0,
                  "only a fiber can wait shielded; spawn one");
     while (poll_in_fiber(fiber, future) == ROUSE_PENDING) {
-        fiber->awaiting = future;
-        rs_coroutine_suspend(&fiber->coroutine);
-        fiber->awaiting = NULL;
+        rs_regions_arm(fiber->region, fiber->cx);
+        sleep_in_fiber(fiber, future);
     }
 }

@@ -65,13 +65,12 @@ static struct rouse_cancel_info expired_info(const struct rouse_region *region)
                                       .origin = region->shields ? "shield" : NULL};
 }
 
+// What came first stays the reason: a scope that was cancelled may run out of time as well.
 static bool is_over(const struct rouse_region *region, struct rouse_cancel_info *info)
 {
-    if (region->expired) {
-        *info = expired_info(region);
-        return true;
-    }
-    return region->check != NULL && region->check(region, info) < 0;
+    if (region->check != NULL && region->check(region, info) < 0) return true;
+    if (region->expired) *info = expired_info(region);
+    return region->expired;
 }
 
 // The region to blame, NULL for the task itself; `info` says why. None where `info->error` is 0.
@@ -118,15 +117,9 @@ static void arm(struct rouse_region *region, struct rouse_context *cx)
     if (region->expire != NULL) region->expire(region);
 }
 
-int rs_regions_arm(struct rouse_region *region, struct rouse_context *cx)
+void rs_regions_arm(struct rouse_region *region, struct rouse_context *cx)
 {
-    bool bared = rs_state_is_bared(&cx->task->state);
-
-    for (struct rouse_region *r = region; r != NULL; r = r->outer) {
-        arm(r, cx);
-        if (r->shields && !bared) break;
-    }
-    return rs_regions_check(region, cx->task);
+    for (struct rouse_region *r = region; r != NULL; r = r->outer) arm(r, cx);
 }
 
 // ---- Deadlines and shields ----
@@ -169,7 +162,11 @@ int rouse_shield_leave(struct rouse_shield *shield)
 
 struct rouse_region *rs_region_innermost(void)
 {
-    return rs_tls.fiber != NULL ? rs_tls.fiber->region : NULL;
+    const struct rs_fiber *fiber = rs_tls.fiber;
+    const struct rouse_context *cx = rs_tls.context;
+
+    // A fiber may turn an executor of its own: the tasks of that one are not in its regions.
+    return fiber != NULL && cx != NULL && cx->task == fiber->task ? fiber->region : NULL;
 }
 
 struct rouse_cancel_info rouse_cancel_info(void)

@@ -14,7 +14,7 @@
 void rs_region_enter(struct rouse_region *region, uint64_t deadline_ns, bool shields,
                      const char *function);
 
-// The running fiber's innermost region; NULL outside fibers, and where there is none.
+// The innermost region of the running task; NULL if it is no fiber, and where there is none.
 struct rouse_region *rs_region_innermost(void);
 
 // Closes it: it must be the innermost. Its timer is in no list afterwards.
@@ -24,7 +24,8 @@ void rs_region_leave(struct rouse_region *region, const char *function);
 // the region that is to blame.
 int rs_regions_check(struct rouse_region *region, const struct rouse_task *task);
 
-// The same before a sleep, for which it files the deadlines that hold.
-int rs_regions_arm(struct rouse_region *region, struct rouse_context *cx);
+// Before a sleep: files the deadlines of all regions. Also of those outside a shield, which do not
+// end this wait: that of a scope is for its tasks, too.
+void rs_regions_arm(struct rouse_region *region, struct rouse_context *cx);
 
 #endif

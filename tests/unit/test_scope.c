@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "claim.h"
-#include "heap.h"
 
 #define MS ROUSE_NS_PER_MS
 
@@ -198,6 +198,42 @@ static void an_outer_scope_reaches_in(void)
     claim(rouse_scope_wait(&outer, NULL) == -EIO && ended_now() == 2, "and the outer error stays");
 }
 
+// ---- Deadlines that come while the owner does not feel them ----
+
+static int64_t block_until_ended(void *arg)
+{
+    int *waited = arg;
+
+    while (ended_now() == 0 && *waited < 5000) {
+        (void)usleep(1000);
+        ++*waited;
+    }
+    return 0;
+}
+
+static void out_of_time_elsewhere(void)
+{
+    struct rouse_scope scope;
+    struct rouse_shield shield;
+    int waited = 0;
+
+    reset();
+    rouse_scope_open(&scope, rouse_deadline_after(5 * MS));
+    spawn(&scope, wait_for_ever, NULL);
+    rouse_shield_enter(&shield, rouse_deadline_after(10000 * MS));
+    while (ended_now() == 0 && rouse_sleep(MS) == 0) continue;
+    claim(ended_now() == 1 && rouse_shield_leave(&shield) == 0,
+          "a scope's deadline ends its tasks while its fiber is shielded");
+    claim(rouse_scope_wait(&scope, NULL) == -ETIMEDOUT, "which finds out when it leaves");
+
+    reset();
+    rouse_scope_open(&scope, rouse_deadline_after(5 * MS));
+    spawn(&scope, wait_for_ever, NULL);
+    if (rouse_blocking(block_until_ended, &waited, NULL) < 0) exit(1);
+    claim(ended_now() == 1, "and while its fiber waits for a blocking job");
+    claim(rouse_scope_wait(&scope, NULL) == -ETIMEDOUT, "which cannot be cancelled itself");
+}
+
 static int in_order(void *arg)
 {
     (void)arg;
@@ -209,6 +245,7 @@ static int in_order(void *arg)
     nested();
     an_inner_scope_only();
     an_outer_scope_reaches_in();
+    out_of_time_elsewhere();
     return 0;
 }
 
@@ -329,6 +366,49 @@ static int many(void *arg)
     return 0;
 }
 
+// ---- Tasks of another executor, turned by a fiber ----
+
+static struct rouse_task *queued;
+
+static void queue_one(struct rouse_scheduler *self, struct rouse_task *task)
+{
+    (void)self;
+    queued = task;
+}
+
+static rouse_poll ask(void *arg, struct rouse_context *cx)
+{
+    bool *cancelled = arg;
+
+    (void)cx;
+    *cancelled = rouse_is_cancelled();
+    return ROUSE_READY;
+}
+
+static void ask_init(struct rouse_future *storage, void *arg)
+{
+    rouse_poll_fn_init((struct rouse_poll_fn *)storage, ask, arg);
+}
+
+static int alone(void *arg)
+{
+    static struct rouse_scheduler scheduler = {.schedule = queue_one};
+    bool cancelled = true;
+    struct rouse_future_spec spec = {
+        .size = sizeof(struct rouse_poll_fn), .init = ask_init, .arg = &cancelled};
+    struct rouse_deadline deadline;
+
+    (void)arg;
+    rouse_deadline_enter(&deadline, 0);
+    (void)rouse_sleep(10000 * MS);
+    if (rouse_task_spawn(&scheduler, NULL, &spec, NULL) < 0) exit(1);
+    (void)rouse_task_run(queued, NULL);
+    claim(rouse_is_cancelled() && !cancelled,
+          "a fiber's deadline is not that of tasks that it runs by hand");
+    (void)rouse_deadline_leave(&deadline);
+    return 0;
+}
+
 static void run(rouse_fiber_function fn, unsigned workers)
 {
     if (rouse_run_with(fn, NULL,
@@ -350,6 +430,7 @@ int main(void)
         run(in_frames, workers);
         run(many, workers);
     }
+    run(alone, 1);
     rouse_stats_get(&after);
     claim(after.allocations == before.allocations && after.task_records == before.task_records &&
               after.timers == before.timers,
