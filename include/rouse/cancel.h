@@ -29,7 +29,7 @@ struct rouse_cancel_info {
     rouse_cancel_reason reason;
     int error;           // what a wait returns here: -ECANCELED, or -ETIMEDOUT
     int cause;           // the error of the task that failed, for ROUSE_CANCEL_SIBLING; else 0
-    const char *origin;  // the name of that task, or the text given with a cancel; may be NULL
+    const char *origin;  // that task's name, or the text given with a cancel; not copied; or NULL
 };
 
 // One nested stretch of a fiber's code. Private.

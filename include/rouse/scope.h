@@ -19,7 +19,8 @@ ROUSE_EXTERN_C_BEGIN
 
 struct rs_scope_record;
 
-// In the caller's storage. The words are private.
+// In the caller's storage. The words are private. All zero is a scope that was left: a frame whose
+// drop may come before it opened its scope begins with that.
 struct rouse_scope {
     struct rouse_region region;      // entered, if a fiber opened the scope
     struct rs_scope_record *record;  // NULL until the first task
@@ -36,7 +37,7 @@ struct rouse_scope_result {
 
 /// Opens a scope. In a fiber it is the innermost region from here on: its cancel and its deadline
 /// also reach the fiber's own waits, until rouse_scope_wait(). Elsewhere, in a poll or on a plain
-/// thread, it only holds tasks.
+/// thread, it only holds tasks, and its deadline is that of the wait for them.
 ///
 /// Units:   nanoseconds on rouse_now_ns()'s clock; ROUSE_NEVER is no deadline.
 /// Owns:    `scope` is the caller's storage, and owes a rouse_scope_wait() or _drop(). It costs no
@@ -49,7 +50,8 @@ ROUSE_API void rouse_scope_open(struct rouse_scope *scope, uint64_t deadline_ns)
 ///
 /// Errors:  as rouse_spawn(); -ECANCELED once the scope has been cancelled.
 /// Owns:    as rouse_spawn(). The scope waits for the task also if the handle is given away.
-/// Threads: the owner's, and the tasks of the scope.
+/// Threads: the owner's, and the tasks of the scope; those only where the owner is certain to wait
+///          for them, since after a rouse_scope_drop() its storage is gone.
 #define rouse_scope_spawn(scope, handle, fn, arg)        \
     rouse_scope_spawn_at((scope), (handle), (fn), (arg), \
                          &(const struct rouse_task_attrs){.site = ROUSE_SITE})
@@ -115,7 +117,7 @@ struct rouse_scope_wait {
 ///
 /// Errors:  as rouse_scope_wait(), in `output.error`.
 /// Owns:    `wait` is the caller's storage. Dropping it leaves the scope open.
-/// Threads: the owner's.
+/// Threads: the owner's; not a fiber's own scope, which ends with rouse_scope_wait().
 /// Cancel:  total: the scope stands as before.
 ROUSE_API void rouse_scope_wait_init(struct rouse_scope_wait *wait, struct rouse_scope *scope);
 

@@ -233,12 +233,12 @@ void rs_scope_record_join(struct rs_scope_record *record, struct rs_scope_member
 
 // ---- Left ----
 
-bool rs_scope_record_is_empty(struct rs_scope_record *record)
+size_t rs_scope_record_live(struct rs_scope_record *record)
 {
     rs_lock(&record->lock);
-    bool empty = record->live == 0;
+    size_t live = record->live;
     rs_unlock(&record->lock);
-    return empty;
+    return live;
 }
 
 void rs_scope_record_leave(struct rs_scope_record *record)

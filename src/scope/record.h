@@ -72,6 +72,7 @@ static inline bool rs_scope_record_is_cancelled(const struct rs_scope_record *re
     return atomic_load_explicit(&record->cancelled, memory_order_acquire);
 }
 
-bool rs_scope_record_is_empty(struct rs_scope_record *record);
+// How many a wait still waits for. Any thread with a share.
+size_t rs_scope_record_live(struct rs_scope_record *record);
 
 #endif

@@ -80,32 +80,43 @@ void rouse_scope_open(struct rouse_scope *scope, uint64_t deadline_ns)
 static struct rs_scope_record *record_of(struct rouse_scope *scope);
 
 // The record around a scope that the running task opens: of a region further out, or of the scope
-// that the task itself was spawned into.
-static struct rs_scope_record *outer_record(const struct rouse_scope *scope)
+// that the task itself was spawned into. NULL if there is none. -ENOMEM.
+static int outer_record(const struct rouse_scope *scope, struct rs_scope_record **out)
 {
     struct rouse_region *region = scope->entered ? scope->region.outer : rs_region_innermost();
     const struct rouse_task *task = rs_tls.context != NULL ? rs_tls.context->task : NULL;
 
+    *out = NULL;
     for (; region != NULL; region = region->outer) {
-        if (region->check == scope_check) return record_of(scope_of(region));
+        if (region->check != scope_check) continue;
+        *out = record_of(scope_of(region));
+        return *out != NULL ? 0 : -ENOMEM;
     }
-    if (task == NULL || task->member == NULL) return NULL;
-    return ROUSE_CONTAINER_OF(task->member, struct rs_scope_member, base)->record;
+    if (task != NULL && task->member != NULL) {
+        *out = ROUSE_CONTAINER_OF(task->member, struct rs_scope_member, base)->record;
+    }
+    return 0;
 }
 
 // Made when it is first needed; NULL without memory.
 static struct rs_scope_record *record_of(struct rouse_scope *scope)
 {
+    struct rs_scope_record *outer;
     struct rouse_cancel_info buf;
 
     if (scope->record != NULL) return scope->record;
+    rouse_assert(!scope->entered || rs_tls.fiber != NULL,
+                 "a fiber's scope is its own until its first task; spawn that in the fiber");
     const struct rouse_cancel_info *cause = cause_of(scope, &buf);
+
+    // Without the one around it, which has no memory, a cancel from there would not come through.
+    if (outer_record(scope, &outer) < 0) return NULL;
     struct rs_scope_record *record =
-        rs_scope_record_new(outer_record(scope), scope->entered ? rs_tls.fiber->task : NULL,
+        rs_scope_record_new(outer, scope->entered ? rs_tls.fiber->task : NULL,
                             rouse_allocator_default());
 
     if (record == NULL) return NULL;
-    if (scope->region.expired) cause = &deadline_passed;
+    if (cause == NULL && scope->region.expired) cause = &deadline_passed;
     if (cause != NULL) rs_scope_record_cancel(record, cause, cause->error);
     scope->record = record;
     return record;
@@ -182,7 +193,7 @@ void rouse_scope_cancel(struct rouse_scope *scope, const char *why)
 {
     if (scope->record != NULL) {
         record_cancel(scope->record, why);
-    } else if (!scope->cancelled) {
+    } else if (!scope->cancelled && !scope->region.expired) {
         scope->cancelled = true;
         scope->why = why;
     }
@@ -234,10 +245,10 @@ static void leave(struct rouse_scope *scope)
 
 static bool is_empty(struct rs_scope_record *record, struct rouse_context *cx)
 {
-    if (record == NULL || rs_scope_record_is_empty(record)) return true;
+    if (record == NULL || rs_scope_record_live(record) == 0) return true;
     // The last task takes the count to zero, then wakes; we store the waker, then look again.
     rouse_waker_slot_register(&record->waiter, rouse_context_waker(cx));
-    return rs_scope_record_is_empty(record);
+    return rs_scope_record_live(record) == 0;
 }
 
 static rouse_poll wait_poll(struct rouse_future *self, struct rouse_context *cx)
@@ -269,9 +280,10 @@ static void wait_drop(struct rouse_future *self)
 
 static int wait_describe(const struct rouse_future *self, char *buf, size_t size)
 {
-    const struct rs_scope_record *record = ((const struct rouse_scope_wait *)self)->scope->record;
+    struct rs_scope_record *record = ((const struct rouse_scope_wait *)self)->scope->record;
 
-    return snprintf(buf, size, "scope: %zu tasks", record != NULL ? record->live : 0);
+    return snprintf(buf, size, "scope: %zu tasks",
+                    record != NULL ? rs_scope_record_live(record) : 0);
 }
 
 static int64_t wait_result(const struct rouse_future *self)
@@ -287,7 +299,7 @@ static const struct rouse_future_vtable wait_vtable = {
     .describe = wait_describe,
     .ended = &wait_ended};
 
-void rouse_scope_wait_init(struct rouse_scope_wait *wait, struct rouse_scope *scope)
+static void wait_init(struct rouse_scope_wait *wait, struct rouse_scope *scope)
 {
     wait->base.vtable = &wait_vtable;
     wait->scope = scope;
@@ -295,22 +307,32 @@ void rouse_scope_wait_init(struct rouse_scope_wait *wait, struct rouse_scope *sc
     rouse_sleep_until_init(&wait->sleep, scope->region.sleep.deadline_ns);
 }
 
+void rouse_scope_wait_init(struct rouse_scope_wait *wait, struct rouse_scope *scope)
+{
+    rouse_assert(!scope->entered,
+                 "this scope is a region of its fiber; leave it with rouse_scope_wait()");
+    wait_init(wait, scope);
+}
+
 // In a fiber: passes a cancel of its own on to the tasks, and goes on waiting.
 static void wait_in_fiber(struct rouse_scope *scope, struct rouse_scope_wait *wait)
 {
     struct rs_fiber *fiber = rs_tls.fiber;
 
-    rs_region_leave(&scope->region, "rouse_scope_wait");
+    if (scope->entered) rs_region_leave(&scope->region, "rouse_scope_wait");
+    scope->entered = false;
     if (rs_fiber_await(fiber, &wait->base) == 0) return;
     struct rouse_cancel_info cause = rouse_cancel_info();
 
     cause.error = -ECANCELED;
-    if (scope->record != NULL) {
-        rs_scope_record_cancel(scope->record, &cause, -ECANCELED);
-    } else {
-        rouse_scope_cancel(scope, cause.origin);
+    if (scope->record == NULL) {
+        wait->output = result_of(scope);
+        if (wait->output.error == 0) wait->output.why = cause;
+        wait->output.error = wait->output.why.error;
+        return;
     }
-    rouse_scope_wait_init(wait, scope);
+    rs_scope_record_cancel(scope->record, &cause, -ECANCELED);
+    wait_init(wait, scope);
     rs_await_shielded(&wait->base);
 }
 
@@ -318,11 +340,13 @@ int rouse_scope_wait(struct rouse_scope *scope, struct rouse_scope_result *resul
 {
     struct rouse_scope_wait wait;
 
-    rouse_scope_wait_init(&wait, scope);
-    if (scope->entered) {
+    rouse_assert(rs_tls.poll_depth == 0,
+                 "a poll cannot wait; await a struct rouse_scope_wait instead");
+    wait_init(&wait, scope);
+    if (scope->entered || rs_tls.fiber != NULL) {
         wait_in_fiber(scope, &wait);
     } else {
-        while (rouse_await(&wait.base) < 0) rouse_scope_wait_init(&wait, scope);
+        while (rouse_await(&wait.base) < 0) wait_init(&wait, scope);
     }
     if (result != NULL) *result = wait.output;
     return wait.output.error;

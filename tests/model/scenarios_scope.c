@@ -136,9 +136,9 @@ static void wait_and_leave(void)
 {
     struct rouse_waker waker = model_waker_of(&waiter);
 
-    while (!rs_scope_record_is_empty(record)) {
+    while (rs_scope_record_live(record) > 0) {
         rouse_waker_slot_register(&record->waiter, &waker);
-        if (rs_scope_record_is_empty(record)) break;
+        if (rs_scope_record_live(record) == 0) break;
         do {
             model_park();
         } while (!model_waker_take(&waiter));
@@ -177,14 +177,14 @@ static void cancelled_inside(void)
 
 static void close_all(void)
 {
-    model_claim(rs_scope_record_is_empty(outer), "nothing is left in the scope around it");
+    model_claim(rs_scope_record_live(outer) == 0, "nothing is left in the scope around it");
     rs_scope_record_leave(outer);
     rs_heap_close(heap);
 }
 
 static void leave_all(void)
 {
-    model_claim(rs_scope_record_is_empty(record), "every task has ended");
+    model_claim(rs_scope_record_live(record) == 0, "every task has ended");
     leave();
     close_all();
 }

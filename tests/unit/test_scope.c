@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "claim.h"
+#include "panics.h"
+#include "scope/record.h"
 
 #define MS ROUSE_NS_PER_MS
 
@@ -234,6 +237,79 @@ static void out_of_time_elsewhere(void)
     claim(rouse_scope_wait(&scope, NULL) == -ETIMEDOUT, "which cannot be cancelled itself");
 }
 
+static void two_reasons(void)
+{
+    struct rouse_scope scope;
+    struct rouse_scope_result result;
+    struct rouse_shield shield;
+
+    reset();
+    rouse_scope_open(&scope, rouse_deadline_after(5 * MS));
+    rouse_scope_cancel(&scope, "first");
+    rouse_shield_enter(&shield, rouse_deadline_after(10000 * MS));
+    (void)rouse_sleep(10 * MS);
+    (void)rouse_shield_leave(&shield);
+    claim(rouse_cancel_info().reason == ROUSE_CANCEL_SCOPE && rouse_sleep(0) == -ECANCELED,
+          "of two reasons the first one counts");
+    claim(rouse_scope_wait(&scope, &result) == -ECANCELED &&
+              result.why.reason == ROUSE_CANCEL_SCOPE && strcmp(result.why.origin, "first") == 0,
+          "for the result, too");
+    rouse_scope_open(&scope, rouse_deadline_after(MS));
+    (void)rouse_sleep(10000 * MS);
+    rouse_scope_cancel(&scope, "second");
+    claim(rouse_scope_wait(&scope, &result) == -ETIMEDOUT &&
+              result.why.reason == ROUSE_CANCEL_DEADLINE,
+          "the other way round as well");
+}
+
+static void cancelled_without_tasks(void)
+{
+    struct rouse_scope scope;
+    struct rouse_scope_result result;
+    struct rouse_deadline deadline;
+
+    rouse_deadline_enter(&deadline, 0);
+    rouse_scope_open(&scope, ROUSE_NEVER);
+    (void)rouse_sleep(10000 * MS);
+    claim(rouse_scope_wait(&scope, &result) == -ECANCELED &&
+              result.why.reason == ROUSE_CANCEL_DEADLINE,
+          "a scope without tasks tells, too, why it was cancelled from outside");
+    (void)rouse_deadline_leave(&deadline);
+    rouse_scope_drop(&scope);
+    claim(rouse_sleep(0) == 0, "a drop after the wait does nothing");
+}
+
+// ---- Without memory ----
+
+static int records_refused;
+
+static void *refuse_a_record(size_t size)
+{
+    if (size == sizeof(struct rs_scope_record) && records_refused++ == 0) return NULL;
+    return rs_sys_real.malloc(size);
+}
+
+static void without_memory(void)
+{
+    struct rouse_scope outer;
+    struct rouse_scope inner;
+    void *(*real)(size_t) = rs_sys.malloc;
+
+    reset();
+    rouse_scope_open(&outer, ROUSE_NEVER);
+    rouse_scope_open(&inner, ROUSE_NEVER);
+    rs_sys.malloc = refuse_a_record;
+    int err = rouse_scope_spawn(&inner, NULL, wait_for_ever, NULL);
+    rs_sys.malloc = real;
+    claim(err == -ENOMEM && records_refused == 1,
+          "a scope has no task while the one around it has no memory");
+    spawn(&inner, wait_for_ever, NULL);
+    rouse_scope_cancel(&outer, NULL);
+    claim(rouse_scope_wait(&inner, NULL) == -ECANCELED && ended_now() == 1,
+          "once it has, a cancel comes through");
+    (void)rouse_scope_wait(&outer, NULL);
+}
+
 static int in_order(void *arg)
 {
     (void)arg;
@@ -246,6 +322,8 @@ static int in_order(void *arg)
     an_inner_scope_only();
     an_outer_scope_reaches_in();
     out_of_time_elsewhere();
+    two_reasons();
+    cancelled_without_tasks();
     return 0;
 }
 
@@ -399,6 +477,7 @@ static int alone(void *arg)
     struct rouse_deadline deadline;
 
     (void)arg;
+    without_memory();
     rouse_deadline_enter(&deadline, 0);
     (void)rouse_sleep(10000 * MS);
     if (rouse_task_spawn(&scheduler, NULL, &spec, NULL) < 0) exit(1);
@@ -407,6 +486,49 @@ static int alone(void *arg)
           "a fiber's deadline is not that of tasks that it runs by hand");
     (void)rouse_deadline_leave(&deadline);
     return 0;
+}
+
+// ---- Misuse ----
+
+static int await_its_own(void *arg)
+{
+    struct rouse_scope scope;
+    struct rouse_scope_wait wait;
+
+    (void)arg;
+    rouse_scope_open(&scope, ROUSE_NEVER);
+    rouse_scope_wait_init(&wait, &scope);
+    return rouse_await(&wait.base);
+}
+
+static int64_t spawn_elsewhere(void *arg)
+{
+    return rouse_scope_spawn(arg, NULL, wait_for_ever, NULL);
+}
+
+static int lend(void *arg)
+{
+    struct rouse_scope scope;
+
+    (void)arg;
+    rouse_scope_open(&scope, ROUSE_NEVER);
+    return rouse_blocking(spawn_elsewhere, &scope, NULL);
+}
+
+static void run_in_child(void *arg)
+{
+    (void)rouse_run(*(rouse_fiber_function *)arg, NULL);
+}
+
+static void misuse(void)
+{
+    rouse_fiber_function own = await_its_own;
+    rouse_fiber_function lent = lend;
+
+    claim(panics(run_in_child, &own, "leave it with rouse_scope_wait()"),
+          "a fiber does not await its own scope as a future");
+    claim(panics(run_in_child, &lent, "until its first task"),
+          "nor has another thread spawn its first task");
 }
 
 static void run(rouse_fiber_function fn, unsigned workers)
@@ -431,6 +553,7 @@ int main(void)
         run(many, workers);
     }
     run(alone, 1);
+    misuse();
     rouse_stats_get(&after);
     claim(after.allocations == before.allocations && after.task_records == before.task_records &&
               after.timers == before.timers,
