@@ -66,6 +66,8 @@ bool site_hits_write(const char *file, const char *scenario)
     FILE *out = fopen(file, "a");
 
     if (out == NULL) return false;
+    // Written as a whole, since others may append to it, too.
+    (void)setvbuf(out, NULL, _IOFBF, 1 << 20);
     for (int i = 0; i < SITES_MAX; i++) {
         const struct hit *hit = &hits[i];
 
