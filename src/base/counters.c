@@ -6,12 +6,11 @@
 
 #include <rouse/stats.h>
 
-#include "base/lock.h"
+#include "base/global_lock.h"
 
 struct rs_counters rs_counters_shared;
 
-static struct rs_lock registry_lock;
-static struct rs_counters *registry;  // every thread's shard; under registry_lock
+static struct rs_counters *registry;  // every thread's shard; under RS_GLOBAL_COUNTERS
 
 void rs_counters_enter(struct rs_counters *shard)
 {
@@ -19,11 +18,21 @@ void rs_counters_enter(struct rs_counters *shard)
     for (int i = 0; i < RS_COUNTER_COUNT; i++) {
         atomic_store_explicit(&shard->values[i], 0, memory_order_relaxed);
     }
-    rs_lock(&registry_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_COUNTERS));
     shard->next = registry;
     registry = shard;
-    rs_unlock(&registry_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_COUNTERS));
     rs_tls.counters = shard;
+}
+
+// Call with the lock held.
+static void registry_remove(const struct rs_counters *shard)
+{
+    for (struct rs_counters **link = &registry; *link != NULL; link = &(*link)->next) {
+        if (*link != shard) continue;
+        *link = shard->next;
+        break;
+    }
 }
 
 void rs_counters_leave(void)
@@ -31,31 +40,22 @@ void rs_counters_leave(void)
     struct rs_counters *shard = rs_tls.counters;
 
     rs_tls.counters = NULL;
-    rs_lock(&registry_lock);
-    for (struct rs_counters **link = &registry; *link != NULL; link = &(*link)->next) {
-        if (*link != shard) continue;
-        *link = shard->next;
-        break;
-    }
+    rs_lock(rs_global_lock(RS_GLOBAL_COUNTERS));
+    registry_remove(shard);
     for (int i = 0; i < RS_COUNTER_COUNT; i++) {
         // Relaxed: we wrote the shard ourselves; the sum is read under the same lock.
         atomic_fetch_add_explicit(&rs_counters_shared.values[i],
                                   atomic_load_explicit(&shard->values[i], memory_order_relaxed),
                                   memory_order_relaxed);
     }
-    rs_unlock(&registry_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_COUNTERS));
 }
 
 void rs_counters_forget(struct rs_counters *shard)
 {
-    for (struct rs_counters **link = &registry; *link != NULL; link = &(*link)->next) {
-        if (*link != shard) continue;
-        *link = shard->next;
-        break;
-    }
-    // Relaxed: the child has one thread.
-    atomic_store_explicit((_Atomic uint32_t *)&registry_lock.word, RS_LOCK_FREE,
-                          memory_order_relaxed);
+    rs_lock(rs_global_lock(RS_GLOBAL_COUNTERS));
+    registry_remove(shard);
+    rs_unlock(rs_global_lock(RS_GLOBAL_COUNTERS));
 }
 
 static int64_t sum_locked(enum rs_counter counter)
@@ -71,15 +71,15 @@ static int64_t sum_locked(enum rs_counter counter)
 
 int64_t rs_counter_sum(enum rs_counter counter)
 {
-    rs_lock(&registry_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_COUNTERS));
     int64_t sum = sum_locked(counter);
-    rs_unlock(&registry_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_COUNTERS));
     return sum;
 }
 
 void rouse_stats_get(struct rouse_stats *out)
 {
-    rs_lock(&registry_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_COUNTERS));
     *out = (struct rouse_stats){
         .tasks = sum_locked(RS_COUNTER_TASKS),
         .task_records = sum_locked(RS_COUNTER_TASK_RECORDS),
@@ -98,5 +98,5 @@ void rouse_stats_get(struct rouse_stats *out)
         .steals = sum_locked(RS_COUNTER_STEALS),
         .parks = sum_locked(RS_COUNTER_PARKS),
     };
-    rs_unlock(&registry_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_COUNTERS));
 }

@@ -61,8 +61,7 @@ void rs_counters_enter(struct rs_counters *shard);
 // Folds the calling thread's shard into the shared one. Its storage may go.
 void rs_counters_leave(void);
 
-// In the child of a fork: drops the shard of a thread that is not there, and what it counted. Takes
-// no lock, for that thread may have held it.
+// In the child of a fork: drops the shard of a thread that is not there, and what it counted.
 void rs_counters_forget(struct rs_counters *shard);
 
 int64_t rs_counter_sum(enum rs_counter counter);

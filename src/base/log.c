@@ -11,15 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/lock.h"
+#include "base/global_lock.h"
 #include "base/sys.h"
 
 enum { LINE_SIZE = 512 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
-static struct rs_lock hook_lock;
-static rouse_log_hook log_hook;  // NULL: log_to_stderr. These three under hook_lock
+static rouse_log_hook log_hook;  // NULL: log_to_stderr. These three under RS_GLOBAL_HOOKS
 static void *log_data;
 static int log_level = -1;  // not yet read from the environment
 static rouse_panic_hook panic_hook;
@@ -57,11 +56,11 @@ static void log_to_stderr(void *data, const struct rouse_log_record *record)
 
 void rouse_log_set_hook(rouse_log_hook hook, void *data, rouse_log_level level)
 {
-    rs_lock(&hook_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_HOOKS));
     log_hook = hook;
     log_data = data;
     log_level = hook != NULL ? (int)level : level_from_environment();
-    rs_unlock(&hook_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_HOOKS));
 }
 
 void rs_log_write(rouse_log_level level, const char *site, const char *format, ...)
@@ -69,12 +68,12 @@ void rs_log_write(rouse_log_level level, const char *site, const char *format, .
     char message[LINE_SIZE];
     va_list args;
 
-    rs_lock(&hook_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_HOOKS));
     if (log_level < 0) log_level = level_from_environment();
     rouse_log_hook hook = log_hook != NULL ? log_hook : log_to_stderr;
     void *data = log_data;
     bool wanted = (int)level <= log_level;
-    rs_unlock(&hook_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_HOOKS));
     if (!wanted) return;
 
     va_start(args, format);
@@ -93,10 +92,10 @@ void rs_log_write(rouse_log_level level, const char *site, const char *format, .
 
 void rouse_panic_set_hook(rouse_panic_hook hook, void *data)
 {
-    rs_lock(&hook_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_HOOKS));
     panic_hook = hook;
     panic_data = data;
-    rs_unlock(&hook_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_HOOKS));
 }
 
 // Takes no lock: it may be called anywhere, also by the thread that holds one.

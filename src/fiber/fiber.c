@@ -17,7 +17,7 @@
 #include <rouse/assert.h>
 #include <stdio.h>
 
-#include "base/lock.h"
+#include "base/global_lock.h"
 #include "base/log.h"
 #include "base/tls.h"
 #include "fiber/await.h"
@@ -236,12 +236,10 @@ static bool describe_fault(const void *address, struct rs_overflow_info *out)
 
 int rs_fiber_report_overflow(void)
 {
-    static struct rs_lock lock;
-
-    rs_lock(&lock);  // runtimes may be made at once
+    rs_lock(rs_global_lock(RS_GLOBAL_FAULT_REPORT));  // runtimes may be made at once
     rs_overflow_describe = describe_fault;
     int err = rs_overflow_install();
-    rs_unlock(&lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_FAULT_REPORT));
     return err;
 }
 

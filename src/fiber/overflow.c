@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/lock.h"
+#include "base/global_lock.h"
 #include "base/sys.h"
 
 // Older C libraries do not name it.
@@ -27,11 +27,10 @@
 
 bool (*rs_overflow_describe)(const void *fault_address, struct rs_overflow_info *out);
 
-// Written under `install_lock`, each before our handler for its signal is in place.
+// Written under RS_GLOBAL_FAULT_HANDLERS, each before our handler for its signal is in place.
 static struct sigaction segv_previous;
 static struct sigaction bus_previous;
 static bool installed;
-static struct rs_lock install_lock;
 
 ROUSE_NORETURN static void overflow_report(const struct rs_overflow_info *info)
 {
@@ -131,7 +130,7 @@ int rs_overflow_install(void)
 {
     int err = 0;
 
-    rs_lock(&install_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_FAULT_HANDLERS));
     if (installed) goto done;
     err = handler_install(SIGSEGV, &segv_previous);
     if (err < 0) goto done;
@@ -143,7 +142,7 @@ int rs_overflow_install(void)
     installed = true;
 
 done:
-    rs_unlock(&install_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_FAULT_HANDLERS));
     return err;
 }
 

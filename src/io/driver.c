@@ -14,19 +14,19 @@
 
 #include "base/alloc.h"
 #include "base/choice.h"
+#include "base/global_lock.h"
 #include "base/sanitizer.h"
 
 enum { EVENTS_MAX = 128 };
 
-static struct rs_lock records_lock;
-static struct rouse_driver *free_records;  // under records_lock
+static struct rouse_driver *free_records;  // under RS_GLOBAL_DRIVER_RECORDS
 
 static struct rouse_driver *record_take(void)
 {
-    rs_lock(&records_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_DRIVER_RECORDS));
     struct rouse_driver *driver = free_records;
     if (driver != NULL) free_records = driver->next_free;
-    rs_unlock(&records_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_DRIVER_RECORDS));
 
     // From the default pages and never returned: see invariant 2 in driver.h.
     if (driver == NULL) {
@@ -40,10 +40,10 @@ static struct rouse_driver *record_take(void)
 
 static void record_give_back(struct rouse_driver *driver)
 {
-    rs_lock(&records_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_DRIVER_RECORDS));
     driver->next_free = free_records;
     free_records = driver;
-    rs_unlock(&records_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_DRIVER_RECORDS));
 }
 
 int rouse_driver_new(struct rouse_driver **out, const struct rouse_driver_options *options)

@@ -10,14 +10,13 @@
 #include <rouse/runtime.h>
 #include <unistd.h>
 
-#include "base/lock.h"
+#include "base/global_lock.h"
 #include "base/log.h"
 #include "base/tls.h"
 #include "sched/runtime.h"
 #include "task/task.h"
 
-static struct rs_lock default_lock;
-static struct rouse_runtime *default_runtime;  // under default_lock
+static struct rouse_runtime *default_runtime;  // under RS_GLOBAL_DEFAULT_RUNTIME
 
 // What a plain thread's blocking jobs use, pinned while they are submitted.
 static struct rs_blocking_pool *pool_acquire(void)
@@ -39,21 +38,21 @@ static const struct rs_blocking_pool_source default_pool = {.acquire = pool_acqu
 // yet.
 static struct rouse_runtime *default_get(bool pinned)
 {
-    rs_lock(&default_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_DEFAULT_RUNTIME));
     if (default_runtime != NULL && default_runtime->pid != getpid()) default_runtime = NULL;
     struct rouse_runtime *runtime = default_runtime;
     if (runtime != NULL && pinned) rs_sched_pin(&runtime->sched);
-    rs_unlock(&default_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_DEFAULT_RUNTIME));
     return runtime;
 }
 
 // Makes `runtime` the default one; false if there is one already.
 static bool default_set(struct rouse_runtime *runtime)
 {
-    rs_lock(&default_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_DEFAULT_RUNTIME));
     bool set = default_runtime == NULL || default_runtime->pid != getpid();
     if (set) default_runtime = runtime;
-    rs_unlock(&default_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_DEFAULT_RUNTIME));
     rs_blocking_pool_set_default(&default_pool);
     return set;
 }
@@ -143,9 +142,9 @@ int64_t rouse_abort_and_wait(struct rouse_join_handle *handle)
 
 void rs_default_forget(struct rouse_runtime *runtime)
 {
-    rs_lock(&default_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_DEFAULT_RUNTIME));
     if (default_runtime == runtime) default_runtime = NULL;
-    rs_unlock(&default_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_DEFAULT_RUNTIME));
 }
 
 static int run_root(struct rouse_runtime *runtime, rouse_fiber_function fn, void *arg)

@@ -11,13 +11,13 @@
 
 #include "base/alloc.h"
 #include "base/choice.h"
+#include "base/global_lock.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/tls.h"
 #include "task/task.h"
 
-static struct rs_lock registry_lock;
-static struct rs_sched *registry;  // under registry_lock
+static struct rs_sched *registry;  // under RS_GLOBAL_SCHEDULERS
 
 static struct rs_sched *sched_of(struct rouse_scheduler *base)
 {
@@ -353,31 +353,26 @@ static const char *current_task_name(void)
 
 static void registry_add(struct rs_sched *sched)
 {
-    rs_lock(&registry_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_SCHEDULERS));
     sched->next = registry;
     if (registry != NULL) registry->prev = sched;
     registry = sched;
-    rs_unlock(&registry_lock);
-}
-
-static void registry_unlink(struct rs_sched *sched)
-{
-    if (sched->next != NULL) sched->next->prev = sched->prev;
-    *(sched->prev != NULL ? &sched->prev->next : &registry) = sched->next;
+    rs_unlock(rs_global_lock(RS_GLOBAL_SCHEDULERS));
 }
 
 static void registry_remove(struct rs_sched *sched)
 {
-    rs_lock(&registry_lock);
-    registry_unlink(sched);
-    rs_unlock(&registry_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_SCHEDULERS));
+    if (sched->next != NULL) sched->next->prev = sched->prev;
+    *(sched->prev != NULL ? &sched->prev->next : &registry) = sched->next;
+    rs_unlock(rs_global_lock(RS_GLOBAL_SCHEDULERS));
 }
 
 void rs_sched_visit(void (*visit)(struct rs_sched *sched, void *arg), void *arg)
 {
-    rs_lock(&registry_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_SCHEDULERS));
     for (struct rs_sched *sched = registry; sched != NULL; sched = sched->next) visit(sched, arg);
-    rs_unlock(&registry_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_SCHEDULERS));
 }
 
 struct task_visit {
@@ -483,7 +478,7 @@ void rs_sched_deinit(struct rs_sched *sched)
 
 void rs_sched_discard(struct rs_sched *sched)
 {
-    registry_unlink(sched);
+    registry_remove(sched);
     rs_blocking_pool_deinit(&sched->pool);
     for (unsigned i = 0; i < sched->worker_count; i++) rs_worker_discard(&sched->workers[i]);
     rs_pages_free(sched->allocator, sched->workers, workers_size(sched->worker_count));

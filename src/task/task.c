@@ -13,7 +13,7 @@
 
 #include "base/choice.h"
 #include "base/counters.h"
-#include "base/lock.h"
+#include "base/global_lock.h"
 #include "base/log.h"
 #include "base/tls.h"
 
@@ -364,7 +364,6 @@ void rouse_abort_handle_drop(struct rouse_abort_handle *handle)
 // ---- For executors of one's own ----
 
 // Tasks of foreign schedulers are made by any thread: one heap for all of them, under a lock.
-static struct rs_lock shared_heap_lock;
 static struct rs_heap *shared_heap;
 
 int rouse_task_spawn(struct rouse_scheduler *scheduler, struct rouse_join_handle *handle,
@@ -372,12 +371,13 @@ int rouse_task_spawn(struct rouse_scheduler *scheduler, struct rouse_join_handle
 {
     struct rouse_task *task;
 
-    rs_lock(&shared_heap_lock);
+    rs_lock(rs_global_lock(RS_GLOBAL_FOREIGN_TASKS));
     if (shared_heap == NULL) shared_heap = rs_heap_new(rouse_allocator_default());
     struct rs_heap *heap = shared_heap;
-    rs_unlock(&shared_heap_lock);
+    rs_unlock(rs_global_lock(RS_GLOBAL_FOREIGN_TASKS));
     if (heap == NULL) return -ENOMEM;
-    int err = rs_task_new(&task, heap, &shared_heap_lock, scheduler, handle, spec, attrs);
+    int err = rs_task_new(&task, heap, rs_global_lock(RS_GLOBAL_FOREIGN_TASKS), scheduler, handle,
+                          spec, attrs);
 
     if (err == 0) scheduler->schedule(scheduler, task);
     return err;
