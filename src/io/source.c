@@ -481,7 +481,10 @@ static bool may_try(struct rs_source *source, enum rs_direction_name direction,
     struct rs_direction *d = &source->directions[direction];
 
     if (!rs_source_may_be_ready(source, direction)) return false;
-    if (wait_load(wait) == WAIT_GRANTED) return true;
+    // Granted; or queued, and polled all the same. Then the event may have been granted to a wait
+    // of our own task that it has set aside, the loser of a select that was lent to it: nobody
+    // polls that one while the task waits for us.
+    if (wait_load(wait) != WAIT_NONE) return true;
     // Relaxed: a hint. Who queues up behind is granted in turn.
     return atomic_load_explicit(&d->queued, memory_order_relaxed) == 0;
 }

@@ -28,7 +28,9 @@ enum rs_direction_name { RS_READ = 0, RS_WRITE = 1 };
 // 3. A waiter is QUEUED while it is in the queue. An event takes the first one out: GRANTED. It
 //    then owes the direction a try, or, when it ends without one, the grant of the next. An event
 //    grants whether or not an earlier grant is still out, so that a waiter that nobody polls holds
-//    up nobody: two that are granted at once may overtake each other.
+//    up nobody: two that are granted at once may overtake each other. And a waiter that is polled
+//    after an event tries, granted or not: the grant may have gone to one that its own task has
+//    set aside.
 struct rs_direction {
     _Atomic(struct rouse_driver *) home;
     _Atomic uint64_t tick;

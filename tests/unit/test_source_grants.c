@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Several waits for one descriptor: an event is for the first of them, and one that was granted it
-// and is dropped before its poll hands it on, as often as that happens. For descriptors that were
-// adopted, and for accepts on one listener; on both back ends.
+// and is dropped before its poll hands it on, as often as that happens. One that is set aside holds
+// up nobody in its own task. For descriptors that were adopted, and for accepts on one listener; on
+// both back ends.
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -153,6 +154,41 @@ static void a_granted_arm_of_a_select(void)
     (void)close(fds[1]);
 }
 
+// The known shape of a deadlock: a task sets aside a wait that stands first in the queue, the loser
+// of a select that was lent to it, and waits for the same thing again. Both have its waker.
+static void a_wait_set_aside(void)
+{
+    struct hand_waker hand = {0};
+    struct rouse_fd_ready lost;
+    struct rouse_fd_ready again;
+    struct rouse_borrow lent;
+    struct rouse_poll_fn flag_set;
+    struct rouse_select select;
+    struct rouse_fd *in;
+    bool flag = false;
+    int fds[2];
+
+    source_pipe(fds);
+    source_need(rouse_fd_adopt(&in, fds[0]) == 0, "adopt");
+    rouse_fd_ready_init(&lost, in, ROUSE_READABLE);
+    rouse_borrow_init(&lent, &lost.base);
+    rouse_poll_fn_init(&flag_set, flag_poll, &flag);
+    rouse_select_init(&select, &flag_set.base, &lent.base, ROUSE_SELECT_BIASED);
+    source_need(poll_with(&hand, &select.base) == ROUSE_PENDING, "the select");
+    flag = true;
+    source_need(poll_with(&hand, &select.base) == ROUSE_READY, "its other arm");
+    rouse_fd_ready_init(&again, in, ROUSE_READABLE);
+    source_need(poll_with(&hand, &again.base) == ROUSE_PENDING, "the second wait");
+    source_write(fds[1]);
+    claim(source_turn(driver) == 1 && hand_waker_wakes(&hand) == 1,
+          "an event is granted to a wait that was set aside");
+    claim(poll_with(&hand, &again.base) == ROUSE_READY,
+          "the wait of the same task behind it is not held up");
+    claim(poll_with(&hand, &lost.base) == ROUSE_READY, "and neither is the first one later");
+    rouse_fd_free(in);
+    (void)close(fds[1]);
+}
+
 static void on_back_end(const char *reactor)
 {
     printf("# %s\n", reactor);
@@ -160,6 +196,7 @@ static void on_back_end(const char *reactor)
     readers_of_a_pipe();
     acceptors_of_a_listener();
     a_granted_arm_of_a_select();
+    a_wait_set_aside();
     rouse_driver_free(driver);
 }
 
