@@ -176,7 +176,8 @@ try_order() {
 
 run_orders() {
     rm -f "$work/hits"
-    "$model" --quiet --jobs "$jobs" --executions 1500 --random 300 --sites "$work/hits.all" >/dev/null ||
+    "$model" --quiet --jobs "$jobs" --executions 1500 --random 300 \
+        --sites "$work/hits.all" >/dev/null ||
         { echo "the explorer fails without a mutant: run it first" >&2; exit 2; }
     grep -v '^self_' "$work/hits.all" >"$work/hits"
     rm -f "$work/hits.all"
