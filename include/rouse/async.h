@@ -27,7 +27,8 @@ struct rouse_async {
 ///
 /// Owns:    `async` and the frame around it are the caller's storage.
 /// Threads: whoever polls it, one at a time.
-/// Cancel:  drop ends the await in progress and then does what the frame's drop adds.
+/// Cancel:  drop ends the await in progress and then does what the frame's drop adds. Unstated,
+///          unless the frame's vtable has a `cancel_kind`.
 ROUSE_API void rouse_async_init(struct rouse_async *async,
                                 const struct rouse_future_vtable *vtable);
 

@@ -21,7 +21,7 @@ struct rouse_runtime;
 /// Owns:    `future` is the caller's storage; it has ended or been dropped when this returns.
 /// Threads: a fiber or a plain thread. Inside a poll or a waker callback it aborts: return
 ///          ROUSE_PENDING there instead.
-/// Cancel:  total: the future is dropped.
+/// Cancel:  as `future`, which is dropped.
 ROUSE_API ROUSE_NODISCARD int rouse_await(struct rouse_future *future);
 
 /// Drives `future` to its end on the calling thread, which sleeps in between, with the timers and
@@ -29,6 +29,7 @@ ROUSE_API ROUSE_NODISCARD int rouse_await(struct rouse_future *future);
 ///
 /// Errors:  0, or -ENOMEM before the first poll (then `future` is dropped).
 /// Threads: plain threads only; in a fiber it aborts: use rouse_await().
+/// Cancel:  never: nobody cancels a plain thread.
 ROUSE_API ROUSE_NODISCARD int rouse_block_on(struct rouse_runtime *runtime,
                                              struct rouse_future *future);
 
@@ -37,6 +38,7 @@ ROUSE_API ROUSE_NODISCARD int rouse_block_on(struct rouse_runtime *runtime,
 ///
 /// Errors:  0, or -ECANCELED.
 /// Threads: a fiber or a plain thread.
+/// Cancel:  total.
 ROUSE_API int rouse_yield(void);
 
 ROUSE_EXTERN_C_END

@@ -42,8 +42,8 @@ struct rouse_blocking {
 /// Errors:  as rouse_blocking().
 /// Owns:    takes `arg`, from init on. `free_arg` may be NULL for an `arg` that needs none.
 /// Threads: any, one at a time.
-/// Cancel:  a queued job is taken back; one that runs is left to end by itself, its result thrown
-///          away.
+/// Cancel:  terminal: a queued job is taken back, one that runs is left to end by itself, and which
+///          of the two it was is not told.
 ROUSE_API void rouse_blocking_init(struct rouse_blocking *blocking, rouse_blocking_function fn,
                                    void *arg, void (*free_arg)(void *arg));
 

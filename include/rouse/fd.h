@@ -44,7 +44,7 @@ struct rouse_fd_ready {
 /// Errors:  -EBADF when it was closed or released; -EPERM for descriptors that cannot be polled.
 /// Owns:    `fd` must be alive at init; a rouse_fd_free() or _release() after that ends the wait.
 /// Threads: any, one at a time; several tasks may wait, they are served in order.
-/// Cancel:  total: drop at any time.
+/// Cancel:  total: the readiness is there for the next wait.
 ROUSE_API void rouse_fd_ready_init(struct rouse_fd_ready *ready, struct rouse_fd *fd,
                                    uint32_t interest);
 

@@ -25,6 +25,14 @@ typedef enum rouse_poll {
     ROUSE_READY = 1,    // ended: the output may be read
 } rouse_poll;
 
+// What a drop means for a future that was pending: what its operation has done.
+typedef enum rouse_cancel_kind {
+    ROUSE_CANCEL_UNSTATED = 0,  // its author does not say
+    ROUSE_CANCEL_TOTAL = 1,     // nothing: begun anew it finds what it would have found
+    ROUSE_CANCEL_PARTIAL = 2,   // perhaps a part: how much can be read from it, also after the drop
+    ROUSE_CANCEL_TERMINAL = 3,  // perhaps all: its result, or what it worked on, is gone with it
+} rouse_cancel_kind;
+
 struct rouse_future {
     const struct rouse_future_vtable *vtable;
 };
@@ -49,6 +57,9 @@ struct rouse_future_vtable {
     int64_t (*result)(const struct rouse_future *self);
     // The vtable it has after ROUSE_READY. NULL: one that knows no name and owns no output.
     const struct rouse_future_vtable *ended;
+    // What a drop means, for rouse_future_cancel_kind(). Often one of the three functions below;
+    // a combinator asks its arms. NULL: ROUSE_CANCEL_UNSTATED.
+    rouse_cancel_kind (*cancel_kind)(const struct rouse_future *self);
 };
 
 // What a poll is given. The words are private; read them through the functions below.
@@ -147,6 +158,26 @@ static inline bool rouse_future_is_ended(const struct rouse_future *future)
 ///
 /// Threads: whoever may poll it.
 ROUSE_API int64_t rouse_future_result(const struct rouse_future *future);
+
+/// What it means to drop the future while it is pending: for a select, to lose. A property of the
+/// operation, not of how far it has come. A combinator says the worst that its arms say.
+///
+/// Errors:  ROUSE_CANCEL_TOTAL for one that has ended: there is nothing to cancel.
+/// Threads: whoever may poll it.
+ROUSE_API rouse_cancel_kind rouse_future_cancel_kind(const struct rouse_future *future);
+
+/// For vtables: ROUSE_CANCEL_TOTAL.
+///
+/// Threads: any.
+ROUSE_API rouse_cancel_kind rouse_cancel_kind_total(const struct rouse_future *self);
+/// For vtables: ROUSE_CANCEL_PARTIAL.
+///
+/// Threads: any.
+ROUSE_API rouse_cancel_kind rouse_cancel_kind_partial(const struct rouse_future *self);
+/// For vtables: ROUSE_CANCEL_TERMINAL.
+///
+/// Threads: any.
+ROUSE_API rouse_cancel_kind rouse_cancel_kind_terminal(const struct rouse_future *self);
 
 /// Writes the name of a future and what it waits for, as snprintf() does.
 ///

@@ -22,7 +22,8 @@ struct rouse_join {
 /// Owns:    both, from now on: dropping the join drops them, also after it ended (which releases
 ///          outputs nobody took).
 /// Threads: any, one at a time.
-/// Cancel:  drops both.
+/// Cancel:  partial: drops both, of which one may have ended, with its output. Worse if one of them
+///          is.
 ROUSE_API void rouse_join_init(struct rouse_join *join, struct rouse_future *a,
                                struct rouse_future *b);
 
@@ -38,7 +39,8 @@ struct rouse_join_all {
 /// Errors:  none of its own.
 /// Owns:    the futures; the array is borrowed until the join is dropped or its outputs are read.
 /// Threads: any, one at a time.
-/// Cancel:  drops all.
+/// Cancel:  partial: drops all, of which some may have ended, with their outputs. Worse if one of
+///          them is.
 ROUSE_API void rouse_join_all_init(struct rouse_join_all *join, struct rouse_future **arms,
                                    size_t count);
 
@@ -55,7 +57,8 @@ struct rouse_try_join {
 /// Errors:  those of the arms.
 /// Owns:    both, as rouse_join_init().
 /// Threads: any, one at a time.
-/// Cancel:  drops both.
+/// Cancel:  partial: drops both, of which one may have ended, with its output. Worse if one of them
+///          is.
 ROUSE_API void rouse_try_join_init(struct rouse_try_join *join, struct rouse_future *a,
                                    struct rouse_future *b);
 
@@ -73,7 +76,8 @@ struct rouse_try_join_all {
 /// Errors:  those of the arms.
 /// Owns:    as rouse_join_all_init().
 /// Threads: any, one at a time.
-/// Cancel:  drops all.
+/// Cancel:  partial: drops all, of which some may have ended, with their outputs. Worse if one of
+///          them is.
 ROUSE_API void rouse_try_join_all_init(struct rouse_try_join_all *join, struct rouse_future **arms,
                                        size_t count);
 

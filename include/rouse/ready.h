@@ -18,7 +18,7 @@ struct rouse_ready {
 /// Makes a future that is ready at its first poll.
 ///
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time.
+/// Cancel:  total.
 ROUSE_API void rouse_ready_init(struct rouse_ready *ready);
 
 // Never ends by itself.
@@ -29,7 +29,7 @@ struct rouse_pending {
 /// Makes a future that is never ready and never wakes anybody: it waits to be dropped.
 ///
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time.
+/// Cancel:  total.
 ROUSE_API void rouse_pending_init(struct rouse_pending *pending);
 
 typedef rouse_poll (*rouse_poll_function)(void *arg, struct rouse_context *cx);
@@ -46,7 +46,7 @@ struct rouse_poll_fn {
 ///
 /// Owns:    `arg` is borrowed until the future ends.
 /// Threads: whoever polls it, one at a time.
-/// Cancel:  drop at any time; `fn` is then not called again.
+/// Cancel:  `fn` is not called again; what that means is up to `fn`, so the kind is unstated.
 ROUSE_API void rouse_poll_fn_init(struct rouse_poll_fn *poll_fn, rouse_poll_function fn, void *arg);
 
 // Pending once, then ready.
@@ -58,7 +58,7 @@ struct rouse_yield {
 /// Makes a future that lets every task that is ready now run before this one goes on.
 ///
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time.
+/// Cancel:  total.
 ROUSE_API void rouse_yield_init(struct rouse_yield *yield);
 
 // Forwards polls, and ignores the drop.
@@ -72,7 +72,9 @@ struct rouse_borrow {
 ///
 /// Owns:    `inner` is borrowed and must outlive the borrow; its owner still owes it an end.
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time; `inner` keeps what it has, and keeps its place where it waits.
+/// Cancel:  total, whatever `inner` is: it keeps what it has, and its place where it waits. While
+///          nobody polls it, what it is granted lies idle: poll it again or drop it before you wait
+///          for what it may hold.
 ROUSE_API void rouse_borrow_init(struct rouse_borrow *borrow, struct rouse_future *inner);
 
 ROUSE_EXTERN_C_END

@@ -95,7 +95,7 @@ ROUSE_API void rouse_scope_cancel(struct rouse_scope *scope, const char *why);
 ///          if it was cancelled otherwise; else 0.
 /// Owns:    `scope` is free afterwards.
 /// Threads: the fiber or plain thread that opened it; not inside a poll.
-/// Cancel:  passed on to the tasks; the wait itself always waits.
+/// Cancel:  never cuts it short: it is passed on to the tasks, which are waited for.
 ROUSE_API int rouse_scope_wait(struct rouse_scope *scope, struct rouse_scope_result *result);
 
 /// Gives up a scope, in a frame's drop: its tasks are cancelled, and handed to the scope around it,

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Waiting for one of several. Each wake polls every arm: meant for up to 64 arms.
+//
+// What becomes of the losers: the arms are polled one after another, and the first that is ready
+// wins. Those behind it are not polled any more, so one that would have been ready at the same
+// moment has not acted: its bytes are still in the socket, its connection in the backlog. Then
+// every loser is withdrawn, and what it was granted goes to the next in its queue. A loser whose
+// kind is total (rouse_future_cancel_kind()) has lost nothing; one whose kind is partial says how
+// much it did; one whose kind is terminal takes its result with it: lend that with a rouse_borrow,
+// and it is still there afterwards.
 
 #ifndef ROUSE_SELECT_H
 #define ROUSE_SELECT_H
@@ -28,7 +36,7 @@ struct rouse_select {
 /// Errors:  none of its own.
 /// Owns:    both, from now on; dropping an ended select releases the winner's output.
 /// Threads: any, one at a time.
-/// Cancel:  drops both.
+/// Cancel:  drops both: as bad as the worse of the two.
 ROUSE_API void rouse_select_init(struct rouse_select *select, struct rouse_future *a,
                                  struct rouse_future *b, rouse_select_order order);
 
@@ -46,7 +54,7 @@ struct rouse_select_all {
 /// Errors:  none of its own.
 /// Owns:    the futures; the array is borrowed until the select is dropped or its output is read.
 /// Threads: any, one at a time.
-/// Cancel:  drops all.
+/// Cancel:  drops all: as bad as the worst of them.
 ROUSE_API void rouse_select_all_init(struct rouse_select_all *select, struct rouse_future **arms,
                                      size_t count, rouse_select_order order);
 
@@ -67,7 +75,7 @@ struct rouse_race {
 /// Errors:  the last one, when every arm failed.
 /// Owns:    as rouse_select_all_init().
 /// Threads: any, one at a time.
-/// Cancel:  drops all.
+/// Cancel:  drops all: as bad as the worst of them.
 ROUSE_API void rouse_race_init(struct rouse_race *race, struct rouse_future **arms, size_t count);
 
 ROUSE_EXTERN_C_END

@@ -28,14 +28,15 @@ struct rouse_signal {
 /// Errors:  -EINVAL for signals that cannot be caught, that mean a fault, or that are out of
 ///          range; -ENOMEM, -EMFILE, -EAGAIN when the first one cannot set up its thread.
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time: others still get the signal.
+/// Cancel:  terminal: others still get the signal, but one that has come goes with it, and a future
+///          made later waits for the next. To keep it, lend it with a rouse_borrow.
 ROUSE_API void rouse_signal_init(struct rouse_signal *signal, int number);
 
 /// Waits for a signal; returns its number.
 ///
 /// Errors:  as rouse_signal_init(), -ECANCELED.
 /// Threads: a fiber or a plain thread.
-/// Cancel:  total.
+/// Cancel:  terminal, as rouse_signal_init().
 ROUSE_API ROUSE_NODISCARD int rouse_signal_wait(int number);
 
 ROUSE_EXTERN_C_END

@@ -30,7 +30,7 @@ struct rouse_sleep {
 /// Errors:  -ECANCELED if it is polled where there is no driver.
 /// Owns:    `sleep` is the caller's storage and must stay in place until it ends.
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time; nothing is lost and nothing blocks.
+/// Cancel:  total.
 ROUSE_API void rouse_sleep_until_init(struct rouse_sleep *sleep, uint64_t deadline_ns);
 
 /// Completes `duration_ns` after this call.
@@ -39,7 +39,7 @@ ROUSE_API void rouse_sleep_until_init(struct rouse_sleep *sleep, uint64_t deadli
 /// Errors:  as rouse_sleep_until_init().
 /// Owns:    as rouse_sleep_until_init().
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time; nothing is lost and nothing blocks.
+/// Cancel:  total.
 ROUSE_API void rouse_sleep_init(struct rouse_sleep *sleep, uint64_t duration_ns);
 
 /// Moves the deadline of a sleep that has not ended. Later costs one store; earlier takes effect
@@ -98,7 +98,7 @@ ROUSE_API void rouse_interval_init(struct rouse_interval *interval, uint64_t sta
 /// Errors:  none.
 /// Owns:    the interval is borrowed until the tick ends.
 /// Threads: any, one at a time.
-/// Cancel:  drop at any time: the tick is not consumed.
+/// Cancel:  total: the tick is not consumed.
 ROUSE_API void rouse_interval_tick_init(struct rouse_interval_tick *tick,
                                         struct rouse_interval *interval);
 
@@ -124,7 +124,7 @@ struct rouse_timeout {
 /// Errors:  -ETIMEDOUT.
 /// Owns:    `inner`, from now on.
 /// Threads: any, one at a time.
-/// Cancel:  drops `inner`.
+/// Cancel:  as `inner`, which is dropped; so it is when the deadline comes first.
 ROUSE_API void rouse_timeout_init(struct rouse_timeout *timeout, struct rouse_future *inner,
                                   uint64_t deadline_ns);
 
@@ -132,7 +132,7 @@ ROUSE_API void rouse_timeout_init(struct rouse_timeout *timeout, struct rouse_fu
 ///
 /// Errors:  0: it ended; -ETIMEDOUT or -ECANCELED: it was dropped.
 /// Threads: a fiber or a plain thread.
-/// Cancel:  total: the future is dropped.
+/// Cancel:  as `future`, which is dropped.
 ROUSE_API ROUSE_NODISCARD int rouse_await_until(struct rouse_future *future, uint64_t deadline_ns);
 
 ROUSE_EXTERN_C_END

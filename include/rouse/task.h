@@ -28,7 +28,8 @@ typedef int (*rouse_fiber_function)(void *arg);
 // may not wait.
 typedef void (*rouse_init_function)(struct rouse_future *storage, void *arg);
 
-// Ends when the task has ended. Dropping it detaches the task.
+// Ends when the task has ended. Dropping it detaches the task, or aborts it after
+// rouse_abort_on_drop(), and gives up its result: the cancel kind is terminal.
 struct rouse_join_handle {
     struct rouse_future base;
     struct rouse_task *task;  // one share
@@ -114,7 +115,8 @@ ROUSE_API void rouse_future_init_move(struct rouse_future *storage, void *move);
 /// Errors:  the task's own result; -ECANCELED if it was aborted, or if the calling task was
 ///          cancelled (then the joined task is detached).
 /// Threads: a fiber or a plain thread; not inside a poll.
-/// Cancel:  total: the task goes on, detached.
+/// Cancel:  terminal: the task goes on, but the handle is given up, and with it the result. To keep
+///          it, await a rouse_borrow of the handle.
 ROUSE_API int64_t rouse_join(struct rouse_join_handle *handle);
 
 /// The ended future of a joined task, to read or take its typed output; NULL for a fiber or an

@@ -314,14 +314,15 @@ ROUSE_API void rouse_tcp_write_all_init(struct rouse_tcp_write_all *write, struc
 ///
 /// Errors:  as rouse_tcp_write().
 /// Threads: a fiber or a plain thread.
-/// Cancel:  partial: how much was sent is not told; use the future form to know.
+/// Cancel:  partial; how much was sent is told by the future form only.
 ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_write_all(struct rouse_tcp *conn, const void *buf,
                                                       size_t size);
 /// Writes all of several buffers; at most 1024. Returns their total size. `iov` is not changed.
 ///
 /// Errors:  as rouse_tcp_write(); -EINVAL.
 /// Threads: a fiber or a plain thread.
-/// Cancel:  partial.
+/// Cancel:  terminal: some may have been sent, and how much is not told; what is left to do is to
+///          close.
 ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_writev_all(struct rouse_tcp *conn,
                                                        const struct iovec *iov, int count);
 
@@ -352,7 +353,7 @@ ROUSE_API void rouse_tcp_sendfile_init(struct rouse_tcp_sendfile *send, struct r
 ///
 /// Errors:  as rouse_tcp_sendfile_init(), -ECANCELED.
 /// Threads: a fiber or a plain thread.
-/// Cancel:  partial.
+/// Cancel:  partial; how much was sent is told by the future form only.
 ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_sendfile(struct rouse_tcp *conn, int fd, off_t offset,
                                                      size_t size);
 

@@ -27,7 +27,8 @@ struct rouse_then {
 /// Errors:  none of its own.
 /// Owns:    `first`, and what `make` returns; `arg` is borrowed until `make` has been called.
 /// Threads: any, one at a time.
-/// Cancel:  drops the one in progress; `make` is not called after a drop.
+/// Cancel:  partial: `first` may have ended; `make` is not called after a drop. Worse if the one in
+///          progress is.
 ROUSE_API void rouse_then_init(struct rouse_then *then, struct rouse_future *first,
                                rouse_then_function make, void *arg);
 
@@ -48,7 +49,7 @@ struct rouse_map {
 /// Errors:  none of its own.
 /// Owns:    `inner`; `arg` is borrowed until `fn` has been called.
 /// Threads: any, one at a time.
-/// Cancel:  drops `inner`; `fn` is not called after a drop.
+/// Cancel:  as `inner`, which is dropped; `fn` is not called after a drop.
 ROUSE_API void rouse_map_init(struct rouse_map *map, struct rouse_future *inner,
                               rouse_map_function fn, void *arg);
 

@@ -293,7 +293,11 @@ static int64_t blocking_result(const struct rouse_future *self)
 static const struct rouse_future_vtable blocking_ended = {.name = "blocking",
                                                           .result = blocking_result};
 static const struct rouse_future_vtable blocking_vtable = {
-    .poll = blocking_poll, .drop = blocking_drop, .name = "blocking", .ended = &blocking_ended};
+    .poll = blocking_poll,
+    .drop = blocking_drop,
+    .name = "blocking",
+    .ended = &blocking_ended,
+    .cancel_kind = rouse_cancel_kind_terminal};
 
 void rouse_blocking_init(struct rouse_blocking *blocking, rouse_blocking_function fn, void *arg,
                          void (*free_arg)(void *arg))

@@ -22,6 +22,25 @@ static inline void rs_arms_drop_running(struct rouse_future **arms, size_t count
     }
 }
 
+// The worse of two, where not to say is the worst.
+static inline rouse_cancel_kind rs_cancel_kind_worse(rouse_cancel_kind a, rouse_cancel_kind b)
+{
+    if (a == ROUSE_CANCEL_UNSTATED || b == ROUSE_CANCEL_UNSTATED) return ROUSE_CANCEL_UNSTATED;
+    return a > b ? a : b;
+}
+
+// The worst of the arms' and `least`.
+static inline rouse_cancel_kind rs_arms_cancel_kind(struct rouse_future *const *arms, size_t count,
+                                                    rouse_cancel_kind least)
+{
+    rouse_cancel_kind worst = least;
+
+    for (size_t i = 0; i < count; i++) {
+        worst = rs_cancel_kind_worse(worst, rouse_future_cancel_kind(arms[i]));
+    }
+    return worst;
+}
+
 // "name(first arm, second arm, ...)", as snprintf() does.
 int rs_arms_describe(const char *name, struct rouse_future *const *arms, size_t count, char *buf,
                      size_t size);

@@ -39,6 +39,32 @@ int64_t rouse_future_result(const struct rouse_future *future)
     return future->vtable->result != NULL ? future->vtable->result(future) : 0;
 }
 
+rouse_cancel_kind rouse_future_cancel_kind(const struct rouse_future *future)
+{
+    const struct rouse_future_vtable *vtable = future->vtable;
+
+    if (vtable->poll == NULL) return ROUSE_CANCEL_TOTAL;
+    return vtable->cancel_kind != NULL ? vtable->cancel_kind(future) : ROUSE_CANCEL_UNSTATED;
+}
+
+rouse_cancel_kind rouse_cancel_kind_total(const struct rouse_future *self)
+{
+    (void)self;
+    return ROUSE_CANCEL_TOTAL;
+}
+
+rouse_cancel_kind rouse_cancel_kind_partial(const struct rouse_future *self)
+{
+    (void)self;
+    return ROUSE_CANCEL_PARTIAL;
+}
+
+rouse_cancel_kind rouse_cancel_kind_terminal(const struct rouse_future *self)
+{
+    (void)self;
+    return ROUSE_CANCEL_TERMINAL;
+}
+
 int rouse_future_describe(const struct rouse_future *future, char *buf, size_t size)
 {
     const struct rouse_future_vtable *vtable = future->vtable;

@@ -55,13 +55,21 @@ static int join_describe(const struct rouse_future *self, char *buf, size_t size
     return rs_arms_describe("join", ((const struct rouse_join *)self)->arms, 2, buf, size);
 }
 
+static rouse_cancel_kind join_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_join *s = (const struct rouse_join *)self;
+
+    return rs_arms_cancel_kind(s->arms, 2, ROUSE_CANCEL_PARTIAL);
+}
+
 static const struct rouse_future_vtable join_ended = {.drop = join_drop, .name = "join"};
 static const struct rouse_future_vtable join_vtable = {
     .poll = join_poll,
     .drop = join_drop,
     .name = "join",
     .describe = join_describe,
-    .ended = &join_ended};
+    .ended = &join_ended,
+    .cancel_kind = join_cancel_kind};
 
 void rouse_join_init(struct rouse_join *join, struct rouse_future *a, struct rouse_future *b)
 {
@@ -89,6 +97,13 @@ static int join_all_describe(const struct rouse_future *self, char *buf, size_t 
     return rs_arms_describe("join_all", j->arms, j->count, buf, size);
 }
 
+static rouse_cancel_kind join_all_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_join_all *s = (const struct rouse_join_all *)self;
+
+    return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_PARTIAL);
+}
+
 static const struct rouse_future_vtable join_all_ended = {.drop = join_all_drop,
                                                           .name = "join_all"};
 static const struct rouse_future_vtable join_all_vtable = {
@@ -96,7 +111,8 @@ static const struct rouse_future_vtable join_all_vtable = {
     .drop = join_all_drop,
     .name = "join_all",
     .describe = join_all_describe,
-    .ended = &join_all_ended};
+    .ended = &join_all_ended,
+    .cancel_kind = join_all_cancel_kind};
 
 void rouse_join_all_init(struct rouse_join_all *join, struct rouse_future **arms, size_t count)
 {
@@ -128,6 +144,13 @@ static int64_t try_join_result(const struct rouse_future *self)
     return ((const struct rouse_try_join *)self)->output;
 }
 
+static rouse_cancel_kind try_join_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_try_join *s = (const struct rouse_try_join *)self;
+
+    return rs_arms_cancel_kind(s->arms, 2, ROUSE_CANCEL_PARTIAL);
+}
+
 static const struct rouse_future_vtable try_join_ended = {
     .drop = try_join_drop, .name = "try_join", .result = try_join_result};
 static const struct rouse_future_vtable try_join_vtable = {
@@ -135,7 +158,8 @@ static const struct rouse_future_vtable try_join_vtable = {
     .drop = try_join_drop,
     .name = "try_join",
     .describe = try_join_describe,
-    .ended = &try_join_ended};
+    .ended = &try_join_ended,
+    .cancel_kind = try_join_cancel_kind};
 
 void rouse_try_join_init(struct rouse_try_join *join, struct rouse_future *a,
                          struct rouse_future *b)
@@ -171,6 +195,13 @@ static int64_t try_join_all_result(const struct rouse_future *self)
     return ((const struct rouse_try_join_all *)self)->output;
 }
 
+static rouse_cancel_kind try_join_all_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_try_join_all *s = (const struct rouse_try_join_all *)self;
+
+    return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_PARTIAL);
+}
+
 static const struct rouse_future_vtable try_join_all_ended = {
     .drop = try_join_all_drop, .name = "try_join_all", .result = try_join_all_result};
 static const struct rouse_future_vtable try_join_all_vtable = {
@@ -178,7 +209,8 @@ static const struct rouse_future_vtable try_join_all_vtable = {
     .drop = try_join_all_drop,
     .name = "try_join_all",
     .describe = try_join_all_describe,
-    .ended = &try_join_all_ended};
+    .ended = &try_join_all_ended,
+    .cancel_kind = try_join_all_cancel_kind};
 
 void rouse_try_join_all_init(struct rouse_try_join_all *join, struct rouse_future **arms,
                              size_t count)

@@ -12,8 +12,10 @@ static rouse_poll ready_poll(struct rouse_future *self, struct rouse_context *cx
 }
 
 static const struct rouse_future_vtable ready_ended = {.name = "ready"};
-static const struct rouse_future_vtable ready_vtable = {
-    .poll = ready_poll, .name = "ready", .ended = &ready_ended};
+static const struct rouse_future_vtable ready_vtable = {.poll = ready_poll,
+                                                        .name = "ready",
+                                                        .ended = &ready_ended,
+                                                        .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_ready_init(struct rouse_ready *ready)
 {
@@ -27,7 +29,8 @@ static rouse_poll pending_poll(struct rouse_future *self, struct rouse_context *
     return ROUSE_PENDING;
 }
 
-static const struct rouse_future_vtable pending_vtable = {.poll = pending_poll, .name = "pending"};
+static const struct rouse_future_vtable pending_vtable = {
+    .poll = pending_poll, .name = "pending", .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_pending_init(struct rouse_pending *pending)
 {
@@ -61,8 +64,10 @@ static rouse_poll yield_poll(struct rouse_future *self, struct rouse_context *cx
 }
 
 static const struct rouse_future_vtable yield_ended = {.name = "yield"};
-static const struct rouse_future_vtable yield_vtable = {
-    .poll = yield_poll, .name = "yield", .ended = &yield_ended};
+static const struct rouse_future_vtable yield_vtable = {.poll = yield_poll,
+                                                        .name = "yield",
+                                                        .ended = &yield_ended,
+                                                        .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_yield_init(struct rouse_yield *yield)
 {
@@ -86,7 +91,11 @@ static int64_t borrow_result(const struct rouse_future *self)
 
 static const struct rouse_future_vtable borrow_ended = {.name = "borrow", .result = borrow_result};
 static const struct rouse_future_vtable borrow_vtable = {
-    .poll = borrow_poll, .name = "borrow", .describe = borrow_describe, .ended = &borrow_ended};
+    .poll = borrow_poll,
+    .name = "borrow",
+    .describe = borrow_describe,
+    .ended = &borrow_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_borrow_init(struct rouse_borrow *borrow, struct rouse_future *inner)
 {

@@ -54,6 +54,13 @@ static int64_t select_result(const struct rouse_future *self)
     return rouse_future_result(s->arms[s->output]);
 }
 
+static rouse_cancel_kind select_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_select *s = (const struct rouse_select *)self;
+
+    return rs_arms_cancel_kind(s->arms, 2, ROUSE_CANCEL_TOTAL);
+}
+
 static const struct rouse_future_vtable select_ended = {
     .drop = select_drop, .name = "select", .result = select_result};
 static const struct rouse_future_vtable select_vtable = {
@@ -61,7 +68,8 @@ static const struct rouse_future_vtable select_vtable = {
     .drop = select_drop,
     .name = "select",
     .describe = select_describe,
-    .ended = &select_ended};
+    .ended = &select_ended,
+    .cancel_kind = select_cancel_kind};
 
 void rouse_select_init(struct rouse_select *select, struct rouse_future *a, struct rouse_future *b,
                        rouse_select_order order)
@@ -97,6 +105,13 @@ static int64_t select_all_result(const struct rouse_future *self)
     return rouse_future_result(s->arms[s->output]);
 }
 
+static rouse_cancel_kind select_all_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_select_all *s = (const struct rouse_select_all *)self;
+
+    return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_TOTAL);
+}
+
 static const struct rouse_future_vtable select_all_ended = {
     .drop = select_all_drop, .name = "select_all", .result = select_all_result};
 static const struct rouse_future_vtable select_all_vtable = {
@@ -104,7 +119,8 @@ static const struct rouse_future_vtable select_all_vtable = {
     .drop = select_all_drop,
     .name = "select_all",
     .describe = select_all_describe,
-    .ended = &select_all_ended};
+    .ended = &select_all_ended,
+    .cancel_kind = select_all_cancel_kind};
 
 void rouse_select_all_init(struct rouse_select_all *select, struct rouse_future **arms,
                            size_t count, rouse_select_order order)
@@ -160,6 +176,13 @@ static int64_t race_result(const struct rouse_future *self)
     return ((const struct rouse_race *)self)->output;
 }
 
+static rouse_cancel_kind race_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_race *s = (const struct rouse_race *)self;
+
+    return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_TOTAL);
+}
+
 static const struct rouse_future_vtable race_ended = {
     .drop = race_drop, .name = "race", .result = race_result};
 static const struct rouse_future_vtable race_vtable = {
@@ -167,7 +190,8 @@ static const struct rouse_future_vtable race_vtable = {
     .drop = race_drop,
     .name = "race",
     .describe = race_describe,
-    .ended = &race_ended};
+    .ended = &race_ended,
+    .cancel_kind = race_cancel_kind};
 
 void rouse_race_init(struct rouse_race *race, struct rouse_future **arms, size_t count)
 {

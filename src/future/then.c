@@ -5,6 +5,8 @@
 #include <rouse/then.h>
 #include <stddef.h>
 
+#include "future/arms.h"
+
 static rouse_poll then_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_then *t = ROUSE_CONTAINER_OF(self, struct rouse_then, base);
@@ -43,6 +45,15 @@ static int64_t then_result(const struct rouse_future *self)
     return rouse_future_result(t->second != NULL ? t->second : t->first);
 }
 
+// The second is not there yet while the first is pending, and then the first has ended.
+static rouse_cancel_kind then_cancel_kind(const struct rouse_future *self)
+{
+    const struct rouse_then *t = (const struct rouse_then *)self;
+
+    return rs_cancel_kind_worse(ROUSE_CANCEL_PARTIAL,
+                                rouse_future_cancel_kind(t->second != NULL ? t->second : t->first));
+}
+
 static const struct rouse_future_vtable then_ended = {
     .drop = then_drop, .name = "then", .result = then_result};
 static const struct rouse_future_vtable then_vtable = {
@@ -50,7 +61,8 @@ static const struct rouse_future_vtable then_vtable = {
     .drop = then_drop,
     .name = "then",
     .describe = then_describe,
-    .ended = &then_ended};
+    .ended = &then_ended,
+    .cancel_kind = then_cancel_kind};
 
 void rouse_then_init(struct rouse_then *then, struct rouse_future *first, rouse_then_function make,
                      void *arg)
@@ -83,6 +95,11 @@ static int64_t map_result(const struct rouse_future *self)
     return ((const struct rouse_map *)self)->output;
 }
 
+static rouse_cancel_kind map_cancel_kind(const struct rouse_future *self)
+{
+    return rouse_future_cancel_kind(((const struct rouse_map *)self)->inner);
+}
+
 static const struct rouse_future_vtable map_ended = {
     .drop = map_drop, .name = "map", .result = map_result};
 static const struct rouse_future_vtable map_vtable = {
@@ -90,7 +107,8 @@ static const struct rouse_future_vtable map_vtable = {
     .drop = map_drop,
     .name = "map",
     .describe = map_describe,
-    .ended = &map_ended};
+    .ended = &map_ended,
+    .cancel_kind = map_cancel_kind};
 
 void rouse_map_init(struct rouse_map *map, struct rouse_future *inner, rouse_map_function fn,
                     void *arg)

@@ -158,7 +158,8 @@ static const struct rouse_future_vtable ready_vtable = {
     .drop = ready_drop,
     .name = "fd_ready",
     .describe = ready_describe,
-    .ended = &ready_ended};
+    .ended = &ready_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_fd_ready_init(struct rouse_fd_ready *ready, struct rouse_fd *fd, uint32_t interest)
 {
@@ -218,7 +219,11 @@ static int try_io_describe(const struct rouse_future *self, char *buf, size_t si
 }
 
 static const struct rouse_future_vtable try_io_vtable = {
-    .poll = try_io_poll, .drop = try_io_drop, .name = "try_io", .describe = try_io_describe};
+    .poll = try_io_poll,
+    .drop = try_io_drop,
+    .name = "try_io",
+    .describe = try_io_describe,
+    .cancel_kind = rouse_cancel_kind_total};
 
 ssize_t rouse_fd_try_io(struct rouse_fd *fd, uint32_t interest, rouse_fd_function fn, void *arg)
 {

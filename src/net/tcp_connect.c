@@ -127,7 +127,8 @@ static const struct rouse_future_vtable connect_vtable = {
     .drop = connect_drop,
     .name = "connect",
     .describe = connect_describe,
-    .ended = &connect_ended};
+    .ended = &connect_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_tcp_connect_init(struct rouse_tcp_connect *connect, const struct rouse_addr *address)
 {

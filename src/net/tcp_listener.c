@@ -256,7 +256,8 @@ static const struct rouse_future_vtable accept_vtable = {
     .drop = accept_drop,
     .name = "accept",
     .describe = accept_describe,
-    .ended = &accept_ended};
+    .ended = &accept_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_tcp_accept_init(struct rouse_tcp_accept *accept, struct rouse_tcp_listener *listener)
 {

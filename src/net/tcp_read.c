@@ -59,7 +59,8 @@ static const struct rouse_future_vtable read_vtable = {
     .drop = read_drop,
     .name = "read",
     .describe = read_describe,
-    .ended = &read_ended};
+    .ended = &read_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_tcp_read_init(struct rouse_tcp_read *read, struct rouse_tcp *conn, void *buf,
                          size_t size)
@@ -141,7 +142,11 @@ static int readv_describe(const struct rouse_future *self, char *buf, size_t siz
 }
 
 static const struct rouse_future_vtable readv_vtable = {
-    .poll = readv_poll, .drop = readv_drop, .name = "readv", .describe = readv_describe};
+    .poll = readv_poll,
+    .drop = readv_drop,
+    .name = "readv",
+    .describe = readv_describe,
+    .cancel_kind = rouse_cancel_kind_total};
 
 ssize_t rouse_tcp_readv(struct rouse_tcp *conn, const struct iovec *iov, int count)
 {
@@ -210,7 +215,8 @@ static const struct rouse_future_vtable read_exact_vtable = {
     .drop = read_exact_drop,
     .name = "read_exact",
     .describe = read_exact_describe,
-    .ended = &read_exact_ended};
+    .ended = &read_exact_ended,
+    .cancel_kind = rouse_cancel_kind_partial};
 
 void rouse_tcp_read_exact_init(struct rouse_tcp_read_exact *read, struct rouse_tcp *conn, void *buf,
                                size_t size)

@@ -115,7 +115,8 @@ static const struct rouse_future_vtable sendfile_vtable = {
     .drop = sendfile_drop,
     .name = "sendfile",
     .describe = sendfile_describe,
-    .ended = &sendfile_ended};
+    .ended = &sendfile_ended,
+    .cancel_kind = rouse_cancel_kind_partial};
 
 void rouse_tcp_sendfile_init(struct rouse_tcp_sendfile *send, struct rouse_tcp *conn, int fd,
                              off_t offset, size_t size)

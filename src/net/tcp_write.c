@@ -58,7 +58,8 @@ static const struct rouse_future_vtable write_vtable = {
     .drop = write_drop,
     .name = "write",
     .describe = write_describe,
-    .ended = &write_ended};
+    .ended = &write_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_tcp_write_init(struct rouse_tcp_write *write, struct rouse_tcp *conn, const void *buf,
                           size_t size)
@@ -137,7 +138,11 @@ static int writev_describe(const struct rouse_future *self, char *buf, size_t si
 }
 
 static const struct rouse_future_vtable writev_vtable = {
-    .poll = writev_poll, .drop = writev_drop, .name = "writev", .describe = writev_describe};
+    .poll = writev_poll,
+    .drop = writev_drop,
+    .name = "writev",
+    .describe = writev_describe,
+    .cancel_kind = rouse_cancel_kind_total};
 
 // `iov` holds `size` bytes.
 static ssize_t writev_await(struct rouse_tcp *conn, const struct iovec *iov, int count, size_t size)
@@ -208,7 +213,8 @@ static const struct rouse_future_vtable write_all_vtable = {
     .drop = write_all_drop,
     .name = "write_all",
     .describe = write_all_describe,
-    .ended = &write_all_ended};
+    .ended = &write_all_ended,
+    .cancel_kind = rouse_cancel_kind_partial};
 
 void rouse_tcp_write_all_init(struct rouse_tcp_write_all *write, struct rouse_tcp *conn,
                               const void *buf, size_t size)

@@ -297,7 +297,8 @@ static const struct rouse_future_vtable wait_vtable = {
     .drop = wait_drop,
     .name = "scope_wait",
     .describe = wait_describe,
-    .ended = &wait_ended};
+    .ended = &wait_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 static void wait_init(struct rouse_scope_wait *wait, struct rouse_scope *scope)
 {

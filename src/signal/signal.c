@@ -483,7 +483,8 @@ static const struct rouse_future_vtable signal_vtable = {
     .drop = signal_drop,
     .name = "signal",
     .describe = signal_describe,
-    .ended = &signal_ended};
+    .ended = &signal_ended,
+    .cancel_kind = rouse_cancel_kind_terminal};
 
 void rouse_signal_init(struct rouse_signal *signal, int number)
 {

@@ -298,7 +298,8 @@ static const struct rouse_future_vtable join_vtable = {
     .drop = join_drop,
     .name = "join_handle",
     .describe = join_describe,
-    .ended = &join_ended};
+    .ended = &join_ended,
+    .cancel_kind = rouse_cancel_kind_terminal};
 
 struct rouse_future *rouse_join_handle_future(const struct rouse_join_handle *handle)
 {

@@ -71,7 +71,8 @@ static const struct rouse_future_vtable tick_vtable = {
     .drop = tick_drop,
     .name = "interval_tick",
     .describe = tick_describe,
-    .ended = &tick_ended};
+    .ended = &tick_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_interval_tick_init(struct rouse_interval_tick *tick, struct rouse_interval *interval)
 {

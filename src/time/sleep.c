@@ -205,7 +205,8 @@ static const struct rouse_future_vtable sleep_vtable = {
     .drop = sleep_drop,
     .name = "sleep",
     .describe = sleep_describe,
-    .ended = &sleep_ended};
+    .ended = &sleep_ended,
+    .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_sleep_until_init(struct rouse_sleep *sleep, uint64_t deadline_ns)
 {

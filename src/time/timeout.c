@@ -64,6 +64,11 @@ static int64_t timeout_result(const struct rouse_future *self)
     return t->output < 0 ? t->output : rouse_future_result(t->inner);
 }
 
+static rouse_cancel_kind timeout_cancel_kind(const struct rouse_future *self)
+{
+    return rouse_future_cancel_kind(((const struct rouse_timeout *)self)->inner);
+}
+
 // Releases the output of `inner` that nobody took.
 static void timeout_ended_drop(struct rouse_future *self)
 {
@@ -77,7 +82,8 @@ static const struct rouse_future_vtable timeout_vtable = {
     .drop = timeout_drop,
     .name = "timeout",
     .describe = timeout_describe,
-    .ended = &timeout_ended};
+    .ended = &timeout_ended,
+    .cancel_kind = timeout_cancel_kind};
 
 void rouse_timeout_init(struct rouse_timeout *timeout, struct rouse_future *inner,
                         uint64_t deadline_ns)
