@@ -42,6 +42,7 @@ struct rouse_region {
     struct rouse_sleep sleep;  // its deadline
     uint64_t armed_ns;         // what it was filed for; ROUSE_NEVER: it is to be filed
     bool shields;              // the walk outwards ends here
+    bool armed;                // the sleep was begun
     bool expired;              // the deadline was seen to pass
     bool felt;                 // a wait failed because of it
 };

@@ -37,9 +37,10 @@ void rs_region_enter(struct rouse_region *region, uint64_t deadline_ns, bool shi
     region->expire = NULL;
     region->armed_ns = ROUSE_NEVER;
     region->shields = shields;
+    region->armed = false;
     region->expired = false;
     region->felt = false;
-    rouse_sleep_until_init(&region->sleep, deadline_ns);
+    region->sleep.deadline_ns = deadline_ns;  // the rest when it is armed, which is seldom
     fiber->region = region;
 }
 
@@ -53,7 +54,7 @@ void rs_region_leave(struct rouse_region *region, const char *function)
     }
     fiber->region = region->outer;
     // Once it has fired, or was never filed, there is nothing to take back.
-    if (rs_sleep_is_filed(&region->sleep)) rouse_future_drop(&region->sleep.base);
+    if (region->armed && rs_sleep_is_filed(&region->sleep)) rouse_future_drop(&region->sleep.base);
 }
 
 // ---- Checked ----
@@ -94,9 +95,20 @@ static struct rouse_region *find(struct rouse_region *region, const struct rouse
     return NULL;
 }
 
+// The usual case of find(), for every wait: no region of a kind that could be to blame.
+static bool is_clear(const struct rouse_region *region, const struct rouse_task *task)
+{
+    for (; region != NULL; region = region->outer) {
+        if (region->expired || region->check != NULL || region->shields) return false;
+    }
+    return !rs_state_is_cancelled(&task->state);
+}
+
 int rs_regions_check(struct rouse_region *region, const struct rouse_task *task)
 {
     struct rouse_cancel_info info;
+
+    if (is_clear(region, task)) return 0;
     struct rouse_region *blamed = find(region, task, &info);
 
     if (blamed != NULL) blamed->felt = true;
@@ -108,6 +120,8 @@ static void arm(struct rouse_region *region, struct rouse_context *cx)
     uint64_t deadline = region->sleep.deadline_ns;
 
     if (region->expired || deadline == ROUSE_NEVER) return;
+    if (!region->armed) rouse_sleep_until_init(&region->sleep, deadline);
+    region->armed = true;
     if (region->armed_ns <= deadline && rs_sleep_is_filed(&region->sleep)) return;
     region->armed_ns = deadline;
     // Without a driver there are no deadlines; and no waits that sleep, either.
