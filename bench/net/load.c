@@ -7,7 +7,7 @@
 //
 // A connection's life: opened with one request; when that is answered, by `depth` requests; at the
 // end no more are sent, and what is in flight must still come. In churn a connection ends with its
-// first reply and another takes its slot.
+// first reply and another takes its slot; the server may close it first.
 
 #include "common.h"
 #include "histogram.h"
@@ -204,6 +204,10 @@ static void conn_receive(struct load *l, struct conn *c)
     ssize_t n = recv(c->fd, l->input, sizeof l->input, 0);
 
     if (n < 0 && errno == EAGAIN) return;
+    if (n == 0 && l->plan->mode == MODE_CHURN && c->in_flight == 0) {
+        conn_close(l, c);  // the reply was complete: whoever closes first
+        return;
+    }
     if (n <= 0) {
         conn_break(l, c, n < 0 ? "recv" : "closed by the server", n < 0 ? errno : 0);
         return;
@@ -298,11 +302,10 @@ static void load_start(struct load *l)
     for (size_t i = 0; i < l->plan->connections; i++) {
         struct conn *c = &l->conns[i];
 
-        if (c->fd < 0) continue;
         if (l->plan->mode == MODE_CHURN) {
-            conn_close(l, c);
+            if (c->fd >= 0) conn_close(l, c);
             conn_open(l, c);
-        } else {
+        } else if (c->fd >= 0) {
             conn_request(l, c, l->plan->depth, net_clock_ns());
         }
     }

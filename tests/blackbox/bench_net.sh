@@ -80,10 +80,11 @@ prefix=()
 if setarch -R true 2>/dev/null; then prefix=(setarch -R); fi
 load=("${prefix[@]}" timeout 60 "$build/bin/bench_net_load")
 
-server_start() {  # sets server_pid and address
+# server_start PROGRAM OPTION...: sets server_pid and address.
+server_start() {
     local line=
 
-    exec {server_output}< <(exec "${prefix[@]}" "$build/bin/bench_net_$1" --seconds 100)
+    exec {server_output}< <(exec "${prefix[@]}" "$build/bin/$1" "${@:2}")
     server_pid=$!
     read -r -t 20 -u "$server_output" line
     echo "$line"
@@ -266,7 +267,7 @@ claim 'a server refuses an address outside loopback' \
 claim 'the load generator refuses a target outside loopback' \
     fails_with 2 "${load[@]}" --mode echo --target 192.0.2.1:80
 
-claim 'epoll_http chooses a port and prints it' server_start epoll_http
+claim 'epoll_http chooses a port and prints it' server_start bench_net_epoll_http --seconds 100
 if command -v curl >/dev/null; then
     claim 'curl gets the 13 bytes' body_is_right
     claim 'all four headers are there' headers_are_right
@@ -294,7 +295,22 @@ claim 'idle connections stay open' loads --mode idle --connections 200
 claim 'a wrong reply fails the load' fails_with 1 "${load[@]}" --mode echo --target "$address"
 claim 'epoll_http ends with success at SIGTERM' stops_with_success
 
-claim 'epoll_echo chooses a port and prints it' server_start epoll_echo
+if [[ -x $build/bin/own_executor ]]; then
+    claim 'a server starts that closes after each reply' \
+        server_start own_executor --listen 127.0.0.1:0
+    claim 'which is no error where each request has its connection' \
+        loads --mode churn --connections 200
+    claim 'but one where it was to stay' fails_with 1 "${load[@]}" --mode http --target "$address"
+    claim 'that server ends with success, too' stops_with_success
+else
+    for text in 'a server starts that closes after each reply' \
+        'which is no error where each request has its connection' \
+        'but one where it was to stay' 'that server ends with success, too'; do
+        skip "$text" 'needs the example own_executor'
+    done
+fi
+
+claim 'epoll_echo chooses a port and prints it' server_start bench_net_epoll_echo --seconds 100
 claim 'what is sent comes back' echoes_bytes
 claim 'echo load at depth 1 has no errors' loads --mode echo --connections 16
 claim 'echo load of one byte has no errors' loads --mode echo --bytes 1 --depth 16
