@@ -17,6 +17,7 @@
 
 // A thread that was joined may be seen in /proc for a moment.
 enum { PATIENCE_MS = 2000 };
+static const struct timespec moment = {0, 1000000};
 
 struct counter {
     const char *name;
@@ -53,12 +54,31 @@ static long entries(const char *path)
     return count;
 }
 
+static void note(struct leaks *now)
+{
+    rouse_stats_get(&now->stats);
+    now->descriptors = entries("/proc/self/fd");
+    now->threads = entries("/proc/self/task");
+    now->bodies = body_live();
+}
+
+// How many threads of the process are not rouse's.
+static int64_t foreign_threads(const struct leaks *now)
+{
+    return now->threads - now->stats.threads;
+}
+
 void leaks_start(struct leaks *before)
 {
-    rouse_stats_get(&before->stats);
-    before->descriptors = entries("/proc/self/fd");
-    before->threads = entries("/proc/self/task");
-    before->bodies = body_live();
+    static int64_t foreign = -1;  // when the process began
+
+    note(before);
+    if (foreign < 0) foreign = foreign_threads(before);
+    for (int waited_ms = 0; foreign_threads(before) > foreign && waited_ms < PATIENCE_MS;
+         waited_ms++) {
+        nanosleep(&moment, NULL);
+        note(before);
+    }
 }
 
 // What differs, as text.
@@ -81,7 +101,7 @@ static bool is_as_before(const struct leaks *before, struct report *report)
 {
     struct leaks now;
 
-    leaks_start(&now);
+    note(&now);
     *report = (struct report){.used = 0};
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
         report_line(report, counters[i].name, counter_value(&before->stats, &counters[i]),
@@ -95,7 +115,6 @@ static bool is_as_before(const struct leaks *before, struct report *report)
 
 void leaks_check(const struct leaks *before)
 {
-    static const struct timespec moment = {0, 1000000};
     struct report report;
 
     for (int waited_ms = 0; !is_as_before(before, &report); waited_ms++) {

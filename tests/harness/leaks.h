@@ -14,7 +14,8 @@ struct leaks {
     long bodies;
 };
 
-// Notes what lives now.
+// Notes what lives now. Called again in a process, waits a moment for threads on their way out; the
+// test has none of its own then.
 void leaks_start(struct leaks *before);
 
 // Fails the test, and says what is left, unless everything is as noted. Waits a moment for what is
