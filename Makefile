@@ -45,6 +45,13 @@ check-asan check-ubsan check-tsan: check-%:
 	cmake --build --preset $* -j $(JOBS)
 	ctest --preset $* -j $(JOBS)
 
+.PHONY: check-arm64
+check-arm64:  ## Cross-compile for arm64, and run unit and API tests under qemu-user
+	@$(DEPS) build arm64
+	cmake --preset arm64
+	cmake --build $(BUILD)/arm64 -j $(JOBS)
+	ctest --test-dir $(BUILD)/arm64 --output-on-failure -j $(JOBS) -L 'unit|api'
+
 check-package: build
 	tests/package/run.sh
 
@@ -91,4 +98,4 @@ clean:  ## Remove everything that was built
 	rm -rf $(BUILD)
 
 help:  ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -20,9 +20,10 @@
 set(rouse_tests_dir "${PROJECT_SOURCE_DIR}/tests")
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 
+# What a test is started with: an emulator where the programs are another machine's. And
 # ThreadSanitizer of the compilers we build with needs a fixed memory layout where the kernel
 # randomizes many bits of it.
-set(rouse_test_prefix "")
+set(rouse_test_prefix ${CMAKE_CROSSCOMPILING_EMULATOR})
 if("thread" IN_LIST ROUSE_SANITIZE)
     find_program(ROUSE_SETARCH setarch)
     if(ROUSE_SETARCH)
@@ -34,10 +35,18 @@ if("thread" IN_LIST ROUSE_SANITIZE)
     endif()
 endif()
 
-# Sanitizers slow a test down by about ten.
+# Sanitizers and emulators slow a test down by about ten.
 set(rouse_test_time 1)
-if(ROUSE_SANITIZE)
+if(ROUSE_SANITIZE OR CMAKE_CROSSCOMPILING_EMULATOR)
     set(rouse_test_time 4)
+endif()
+
+set(rouse_test_environment
+    "ROUSE_BUILD_DIR=${PROJECT_BINARY_DIR}"
+    "ROUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+    "ROUSE_TEST_SLOWNESS=${rouse_test_time}")
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+    list(APPEND rouse_test_environment "ROUSE_TEST_EMULATED=1")
 endif()
 
 # rouse_add_test(name label seconds command...)
@@ -48,7 +57,7 @@ function(rouse_add_test name label seconds)
         LABELS ${label}
         TIMEOUT ${timeout}
         SKIP_RETURN_CODE 77
-        ENVIRONMENT "ROUSE_BUILD_DIR=${PROJECT_BINARY_DIR};ROUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROUSE_TEST_SLOWNESS=${rouse_test_time}"
+        ENVIRONMENT "${rouse_test_environment}"
         WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
 endfunction()
 
@@ -203,6 +212,11 @@ if("fuzzer-no-link" IN_LIST ROUSE_SANITIZE)
         string(REGEX REPLACE "^fuzz_" "" name "${name}")
         rouse_add_fuzzer(${name} "${source}")
     endforeach()
+endif()
+
+# What follows looks at programs from outside, or reads their machine code: not through an emulator.
+if(CMAKE_CROSSCOMPILING)
+    return()
 endif()
 
 file(GLOB blackbox_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/blackbox/*.sh")

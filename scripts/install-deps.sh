@@ -15,6 +15,11 @@ needs() {
     build) echo cmake:cmake ninja:ninja-build cc:gcc ;;
     format) echo clang-format-14:clang-format-14 ;;
     mutants) echo objdump:binutils addr2line:binutils ;;
+    arm64)
+        echo aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+        echo aarch64-linux-gnu-g++:g++-aarch64-linux-gnu
+        echo qemu-aarch64:qemu-user -:libc6-dev-arm64-cross
+        ;;
     fuzz) echo clang-14:clang-14 -:libclang-rt-14-dev ;;
     coverage) echo gcov:gcc gcovr:gcovr ;;
     load) echo wrk:wrk curl:curl ;;
@@ -24,6 +29,7 @@ needs() {
         needs load
         needs fuzz
         needs mutants
+        needs arm64
         echo g++:g++ pkg-config:pkg-config nm:binutils
         echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client valgrind:valgrind
         echo setarch:util-linux git:git make:make

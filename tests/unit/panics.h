@@ -13,12 +13,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
+
 static inline void panics_child(int output, void (*fn)(void *), void *arg)
 {
     struct rlimit no_core = {0, 0};
 
     setrlimit(RLIMIT_CORE, &no_core);
     dup2(output, STDERR_FILENO);
+    child_expects_abort();
     fn(arg);
     _exit(0);
 }

@@ -19,6 +19,7 @@
 #include "base/counters.h"
 #include "base/sanitizer.h"
 #include "base/sys.h"
+#include "child.h"
 #include "claim.h"
 #include "hand_waker.h"
 
@@ -517,8 +518,8 @@ static void forks_start_anew(void)
     int status = -1;
     pid_t child;
 
-    if (RS_TSAN) {
-        claim(true, "the child of a fork starts anew # SKIP not supported by the sanitizer");
+    if (!child_can_make_threads()) {
+        claim(true, "the child of a fork starts anew # SKIP it can make no threads here");
         return;
     }
     pool_open(2, JOBS, RS_BLOCKING_KEEP_ALIVE_NS);
@@ -529,7 +530,7 @@ static void forks_start_anew(void)
     child = fork();
     if (child == 0) {
         (void)alarm(20);
-        _exit(in_the_child());
+        child_exit(in_the_child());
     }
     (void)waitpid(child, &status, 0);
     claim(WIFEXITED(status) && WEXITSTATUS(status) == 0,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "child.h"
 #include "fiber/coroutine.h"
 
 enum { ADVICE_GUARD_INSTALL = 102, CHAINED = 42, CHILD_SECONDS = 30 };
@@ -72,8 +73,9 @@ static struct ending run_in_child(void (*body)(void))
         dup2(fds[1], STDERR_FILENO);
         close(fds[0]);
         close(fds[1]);
+        child_expects_abort();
         body();
-        _exit(0);
+        child_exit(0);
     }
     close(fds[1]);
     while ((n = read(fds[0], ending.text + length, sizeof ending.text - 1 - length)) > 0) {
@@ -266,7 +268,7 @@ static void raise_with_ignore(void)
     install();
     raise(SIGSEGV);
     raise(SIGSEGV);
-    _exit(CHAINED);
+    child_exit(CHAINED);
 }
 
 // A file shorter than its mapping makes SIGBUS.
@@ -304,10 +306,10 @@ static void chained_info(int number, siginfo_t *info, void *context)
     sigset_t mask;
 
     pthread_sigmask(SIG_BLOCK, NULL, &mask);
-    _exit(number == SIGSEGV && info->si_addr == (void *)nowhere && context != NULL &&
-                  sigismember(&mask, SIGUSR1) == 1 && sigismember(&mask, SIGSEGV) == 1
-              ? CHAINED
-              : 1);
+    child_exit(number == SIGSEGV && info->si_addr == (void *)nowhere && context != NULL &&
+                       sigismember(&mask, SIGUSR1) == 1 && sigismember(&mask, SIGSEGV) == 1
+                   ? CHAINED
+                   : 1);
 }
 
 static void fault_with_handler(void)
@@ -335,7 +337,7 @@ static void raise_with_handler(void)
     install();
     raise(SIGSEGV);
     raise(SIGSEGV);
-    _exit(chained_count == 2 ? CHAINED : 1);
+    child_exit(chained_count == 2 ? CHAINED : 1);
 }
 
 // The first signal finds the handler, the second one the default.
@@ -347,7 +349,7 @@ static void raise_with_one_shot_handler(void)
     sigaction(SIGSEGV, &action, NULL);
     install();
     raise(SIGSEGV);
-    if (chained_count != 1) _exit(1);
+    if (chained_count != 1) child_exit(1);
     raise(SIGSEGV);
 }
 
@@ -356,7 +358,7 @@ static void chained_nodefer(int number)
     sigset_t mask;
 
     pthread_sigmask(SIG_BLOCK, NULL, &mask);
-    _exit(sigismember(&mask, number) == 0 ? CHAINED : 1);
+    child_exit(sigismember(&mask, number) == 0 ? CHAINED : 1);
 }
 
 static void raise_with_nodefer_handler(void)

@@ -17,6 +17,7 @@
 #include "base/counters.h"
 #include "base/sanitizer.h"
 #include "base/sys.h"
+#include "child.h"
 #include "claim.h"
 #include "hand_waker.h"
 #include "signal/signal.h"
@@ -388,14 +389,14 @@ static void forks_start_anew(void)
     int status = -1;
     pid_t child;
 
-    if (RS_TSAN) {
-        claim(true, "the child of a fork starts anew # SKIP not supported by the sanitizer");
+    if (!child_can_make_threads()) {
+        claim(true, "the child of a fork starts anew # SKIP it can make no threads here");
         return;
     }
     rouse_signal_init(&signal, SIGUSR2);
     (void)hand_waker_poll(&hand, &signal.base);
     child = fork();
-    if (child == 0) _exit(in_the_child(&signal));
+    if (child == 0) child_exit(in_the_child(&signal));
     (void)waitpid(child, &status, 0);
     claim(WIFEXITED(status) && WEXITSTATUS(status) == 0,
           "the child of a fork has no signal thread, and makes its own");

@@ -17,6 +17,7 @@
 
 #include "base/counters.h"
 #include "base/sys.h"
+#include "child.h"
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -507,7 +508,7 @@ static int status_of_child(void (*body)(void))
         setrlimit(RLIMIT_CORE, &no_core);
         close(STDERR_FILENO);
         body();
-        _exit(rs_counter_sum(RS_COUNTER_PAGE_BYTES) == 0 ? 0 : 2);
+        child_exit(rs_counter_sum(RS_COUNTER_PAGE_BYTES) == 0 ? 0 : 2);
     }
     waitpid(child, &status, 0);
     return status;
