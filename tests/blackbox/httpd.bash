@@ -135,6 +135,19 @@ live_counts() {
     grep -oE '[0-9]+ (tasks|timers|sources|stacks|sockets|blocking jobs)' <<<"$line" | tr '\n' ' '
 }
 
+# What lives in a server that has just started, once all of it has come to its first wait.
+settled_counts() {
+    local i counts=none now
+
+    for ((i = 0; i < 20; i++)); do
+        now=$(live_counts)
+        if [[ $now == "$counts" ]]; then break; fi
+        counts=$now
+        sleep 0.1
+    done
+    echo "$counts"
+}
+
 # returns_to COUNTS: what lives in the server is soon as it was.
 returns_to() {
     local i counts

@@ -70,7 +70,7 @@ for reactor in epoll poll; do
         with="$reactor, $workers"
         claim "$with: the server starts" server_start --root "$site" --reactor "$reactor" \
             --workers "$workers"
-        before=$(live_counts)
+        before=$(settled_counts)
         claim "$with: $count idle connections are held" are_held
         echo "# $(member rss_bytes_per_connection) bytes of memory for each"
         if $sanitized; then

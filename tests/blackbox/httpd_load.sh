@@ -144,7 +144,7 @@ check_load() {
 
     shift
     claim "$with: the server starts" server_start --root "$site" "$@"
-    unloaded=$(live_counts)
+    unloaded=$(settled_counts)
     with_tool wrk "$with: wrk with 64 connections is content" wrk_is_content 64
     with_tool wrk "$with: wrk with 512 connections is content" wrk_is_content 512
     with_tool ab "$with: ab with keep-alive is content" ab_is_content -k
@@ -164,7 +164,7 @@ check_load 'epoll, 2' --reactor epoll --workers 2
 check_load 'poll, 1' --reactor poll --workers 1
 
 server_start --root "$site" --workers 2 --access-log "$scratch/log" || exit 1
-unloaded=$(live_counts)
+unloaded=$(settled_counts)
 claim 'eight clients get a large file whole' eight_get_it_whole
 claim 'clients that die in a large file leave nothing' downloads_die
 with_tool h2load 'h2load is content with an access log' h2load_is_content

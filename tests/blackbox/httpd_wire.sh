@@ -190,7 +190,7 @@ for reactor in epoll poll; do
     for workers in 1 2; do
         claim "$reactor, $workers: the server starts" server_start --root "$site" \
             --reactor "$reactor" --workers "$workers" --request-timeout 2 --idle-timeout 1.5
-        before=$(live_counts)
+        before=$(settled_counts)
         refused "$reactor, $workers"
         answers "$reactor, $workers"
         claim "$reactor, $workers: it answers or closes whatever a fuzzer begins with" \
