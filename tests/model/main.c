@@ -18,7 +18,7 @@ static const char help[] =
     "Explores the scenarios whose names begin with a PREFIX; without one, all.\n"
     "\n"
     "  --list               name the scenarios and what each claims\n"
-    "  --executions N       search at most N executions of each (default 60000)\n"
+    "  --executions N       search at most N executions of each (default 15000)\n"
     "  --random N           then N random ones (default 2000)\n"
     "  --seed N             of the random ones (default 1)\n"
     "  --jobs N             share the scenarios among N processes (default 1)\n"
@@ -55,7 +55,7 @@ static void parse(struct options *options, int argc, char **argv)
     };
     int option;
 
-    *options = (struct options){.plan = {.executions_max = 60000, .random_runs = 2000, .seed = 1},
+    *options = (struct options){.plan = {.executions_max = 15000, .random_runs = 2000, .seed = 1},
                                 .jobs = 1};
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (option) {
