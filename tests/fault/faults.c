@@ -135,7 +135,8 @@ const struct fault faults[] = {
     ROW(CALL_EPOLL_CREATE1, ENOMEM, R, R),
     ROW(CALL_EPOLL_CREATE1, ENOSYS, A, A),
     ROW(CALL_EPOLL_CREATE1, EPERM, A, A),
-    ROW(CALL_EPOLL_CTL, ENOMEM, R, R),
+    // An accept waits for memory, as it does at the limit of descriptors.
+    ROW(CALL_EPOLL_CTL, ENOMEM, R, S),
     ROW(CALL_EPOLL_CTL, ENOSPC, R, R),
     // An accept cannot tell it from a connection that a filter has refused, and goes on.
     ROW(CALL_EPOLL_CTL, EPERM, R, S),
