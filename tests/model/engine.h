@@ -56,6 +56,12 @@ struct view {
     uint16_t at[LOCATIONS_MAX];
 };
 
+// What somebody who was not there is told of it.
+struct knowledge {
+    struct clock clock;
+    struct view view;
+};
+
 void threads_reset(void);
 unsigned thread_count(void);
 unsigned thread_now(void);
@@ -73,6 +79,11 @@ unsigned thread_start(void (*fn)(void *arg), void *arg);
 // Waits for the end of one thread; thread 0 for that of all others.
 void thread_join(unsigned thread);
 void threads_join(void);
+// All that was done is ordered before what the calling thread does, and nobody else does anything.
+bool thread_is_alone(void);
+// The calling thread adds what it knows, and what it has done; another one learns of it.
+void thread_teach(struct knowledge *knowledge);
+void thread_learn(const struct knowledge *knowledge);
 
 // ---- One execution: execution.c ----
 
@@ -116,6 +127,9 @@ uint64_t memory_latest(uintptr_t addr, unsigned size);
 // Whether more than one thread uses these bytes; remembered from one execution to the next.
 bool memory_is_contended(uintptr_t addr);
 void memory_contend(uintptr_t addr);
+// What the last execution has found counts from now on. Not before it has been run again, if it is
+// to be: it would take another course.
+void memory_contention_learn(void);
 void memory_contention_visit(void (*visit)(uintptr_t addr, void *arg), void *arg);
 void memory_contention_forget(void);
 
@@ -156,10 +170,13 @@ void trace_print(void);
 
 void seam_install(void);
 void seam_reset(void);
+uint64_t seam_now(void);
+// Time goes on to `time_ns`, unless it has already.
+void seam_pass_until(uint64_t time_ns);
 
-// ---- Descriptors: kernel.c ----
+// ---- Its descriptors: kernel.c ----
 
+void kernel_install(void);
 void kernel_reset(void);
-int kernel_close(int fd);
 
 #endif

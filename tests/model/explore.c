@@ -94,6 +94,7 @@ static bool search(struct result *result, const struct plan *plan)
             return false;
         }
         if (run.contention) {
+            memory_contention_learn();
             path_reset();
         } else if (!path_next()) {
             return true;
@@ -109,8 +110,10 @@ static void run_randomly(struct result *result, uint64_t seed, uint32_t runs)
     for (uint32_t i = 0; i < runs && !result->failed; i++) {
         path_reset();
         path_begin(PATH_RANDOM, seed + i);
+        run.contention = false;
         result->failed = count_run(result, run_once());
         result->random++;
+        if (run.contention && !result->failed) memory_contention_learn();
     }
 }
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/counters.h"
 #include "engine.h"
 
 enum { STORES_MAX = 1 << 15, TABLE_SIZE = 1 << 14, NONE = -1 };
@@ -53,6 +54,7 @@ struct entry {
     uint32_t execution;
     int location;
     bool contended;
+    bool found_contended;  // in this execution: known from the next one on
 };
 
 static struct location locations[LOCATIONS_MAX];
@@ -165,6 +167,11 @@ void memory_contend(uintptr_t addr)
     entry_of(addr)->contended = true;
 }
 
+void memory_contention_learn(void)
+{
+    for (size_t i = 0; i < TABLE_SIZE; i++) table[i].contended |= table[i].found_contended;
+}
+
 void memory_contention_visit(void (*visit)(uintptr_t addr, void *arg), void *arg)
 {
     for (size_t i = 0; i < TABLE_SIZE; i++) {
@@ -177,18 +184,24 @@ bool memory_is_contended(uintptr_t addr)
     return entry_of(addr)->contended;
 }
 
+// Nothing is decided by the library's counters: when they change makes no difference.
+static bool is_counter(uintptr_t addr)
+{
+    return addr >= (uintptr_t)&rs_counters_shared && addr < (uintptr_t)(&rs_counters_shared + 1);
+}
+
 // Two threads that run at once, one of which writes.
 static void note_access(struct location *location, bool writes)
 {
     unsigned self = thread_now();
 
-    if (self == 0) return;
+    if (self == 0 || is_counter(location->addr)) return;
     location->readers |= (uint8_t)(1U << self);
     if (writes) location->writers |= (uint8_t)(1U << self);
     bool many = (location->readers & (location->readers - 1)) != 0;
 
     if (location->writers != 0 && many && !location->entry->contended) {
-        location->entry->contended = true;
+        location->entry->found_contended = true;
         run.contention = true;
     }
 }

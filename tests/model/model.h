@@ -51,6 +51,10 @@ void model_free(void *memory);
 void model_keep(const void *memory);
 extern const struct rouse_allocator model_allocator;
 
+// A stream between two descriptors, which hold up to `capacity` bytes for the other end. They are
+// read and written through the library's table of system calls.
+void model_stream(int fds[2], unsigned capacity);
+
 // The calling thread sleeps until somebody unparks it; at once if that happened since its last
 // park. Orders nothing: what a wake publishes, it must publish by its own atomics.
 void model_park(void);

@@ -14,8 +14,10 @@ extern const struct model_scenario model_waker_scenarios[];
 extern const struct model_scenario model_slab_scenarios[];
 extern const struct model_scenario model_task_scenarios[];
 extern const struct model_scenario model_driver_scenarios[];
+extern const struct model_scenario model_timer_scenarios[];
 extern const struct model_scenario model_source_scenarios[];
 extern const struct model_scenario model_pool_scenarios[];
+extern const struct model_scenario model_block_on_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
 
 // clang-format off
@@ -30,8 +32,10 @@ const struct model_scenario *const model_scenario_files[] = {
     model_slab_scenarios,
     model_task_scenarios,
     model_driver_scenarios,
+    model_timer_scenarios,
     model_source_scenarios,
     model_pool_scenarios,
+    model_block_on_scenarios,
     model_scope_scenarios,
     NULL,
 };

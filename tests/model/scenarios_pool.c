@@ -1,218 +1,428 @@
 // SPDX-License-Identifier: MIT
 //
-// Threads that block: the pool for blocking calls, and the parker of a plain thread. Every job is
-// run or failed once, or taken back; no thread sleeps on while a job is queued.
+// The blocking pool: jobs that come while a thread leaves, while all are busy, while one is taken
+// back, while the pool closes, and where no thread can be started.
+
+#include "blocking/pool.h"
 
 #include <errno.h>
-#include <stdatomic.h>
+#include <rouse/blocking.h>
 
 #include "base/sys.h"
-#include "blocking/pool.h"
-#include "model.h"
-#include "sched/parker.h"
+#include "base/tls.h"
+#include "wait.h"
 
-enum { JOBS = 2 };
+enum { JOBS = 3, PENDING = 1, TAKEN = 2 };
 
+// What a thread waits for. `outcome` is written by run() or by whoever took the job back.
 struct job {
-    struct rs_blocking_job base;
-    int written;  // plain: before it is submitted
-    int ends;     // plain: by whoever ends it
-    int err;
+    struct rs_blocking_job job;
+    _Atomic uint32_t ended;
+    int outcome;
+    unsigned waiter;
 };
 
-static struct rs_blocking_pool pool;
+static struct rs_blocking_pool *pool;
 static struct job jobs[JOBS];
-static int refused[JOBS];
 
-static void run(struct rs_blocking_job *base, int err)
+static void job_run(struct rs_blocking_job *base, int err)
 {
-    struct job *job = (struct job *)(void *)base;
+    struct job *job = ROUSE_CONTAINER_OF(base, struct job, job);
+    unsigned waiter = job->waiter;
 
-    model_claim(job->written == 1, "who runs a job sees what was written before");
-    job->ends++;
-    job->err = err;
+    model_claim(job->outcome == PENDING, "a job ends once");
+    job->outcome = err;
+    // Release, with the acquire in wait_for_job(): the job may be gone by now.
+    atomic_store_explicit(&job->ended, 1, memory_order_release);
+    model_unpark(waiter);
 }
 
-static void begin_with(unsigned threads)
+static void wait_for_job(struct job *job)
 {
-    rs_blocking_pool_init(&pool, &model_allocator, threads, 10);
-    for (int i = 0; i < JOBS; i++) {
-        jobs[i] = (struct job){.base.run = run};
-        refused[i] = 0;
+    // Acquire, with the release in job_run(). An addition of nothing, since a park orders nothing:
+    // a load might see the old value for ever.
+    while (atomic_fetch_add_explicit(&job->ended, 0, memory_order_acquire) == 0) model_park();
+}
+
+static void make_for(unsigned threads_max, size_t queue_max)
+{
+    pool = model_alloc(sizeof *pool);
+    rs_blocking_pool_init(pool, &model_allocator, threads_max, queue_max);
+    for (unsigned i = 0; i < JOBS; i++) {
+        jobs[i] = (struct job){.job.run = job_run, .outcome = PENDING, .waiter = i + 1};
     }
-    model_name(&pool, sizeof pool, "pool");
-    model_name(jobs, sizeof jobs, "jobs");
+    model_name(&pool->lock, sizeof pool->lock, "pool->lock");
+    model_name(&pool->exits, sizeof pool->exits, "pool->exits");
+    model_name(&pool->jobs, sizeof pool->jobs, "pool->jobs");
 }
 
-static void begin_one(void)
+static void make(void)
 {
-    begin_with(1);
+    make_for(2, 8);
 }
 
-static void begin_two(void)
+static void make_single(void)
 {
-    begin_with(2);
+    make_for(1, 8);
 }
 
-static int no_thread(pthread_t *out, const pthread_attr_t *attributes, void *(*fn)(void *),
-                     void *arg)
+// Nothing touches the pool once the wait has returned.
+static void end_pool(void)
 {
-    (void)out;
-    (void)attributes;
-    (void)fn;
-    (void)arg;
-    return -EAGAIN;
+    rs_blocking_pool_close(pool);
+    model_claim(rs_blocking_pool_wait(pool, ROUSE_NEVER), "a wait without a deadline succeeds");
+    model_claim(rs_blocking_pool_jobs(pool) == 0, "no job is left");
+    rs_blocking_pool_deinit(pool);
+    model_free(pool);
 }
 
-static int (*real_create)(pthread_t *out, const pthread_attr_t *attributes, void *(*fn)(void *),
-                          void *arg);
-
-// Some can be started, and some cannot.
-static int perhaps_a_thread(pthread_t *out, const pthread_attr_t *attributes, void *(*fn)(void *),
-                            void *arg)
+static void submit_and_wait(struct job *job)
 {
-    return model_choose(2) == 0 ? real_create(out, attributes, fn, arg)
-                                : no_thread(out, attributes, fn, arg);
-}
-
-static void begin_refused(void)
-{
-    begin_with(2);
-    real_create = rs_sys.thread_create;
-    rs_sys.thread_create = perhaps_a_thread;
-}
-
-static void submit(int index)
-{
-    jobs[index].written = 1;
-    refused[index] = rs_blocking_pool_submit(&pool, &jobs[index].base);
+    job->waiter = model_self();
+    model_claim(rs_blocking_pool_submit(pool, &job->job) == 0, "there is room");
+    wait_for_job(job);
+    model_claim(job->outcome == 0, "the job is run");
 }
 
 static void submit_first(void)
 {
-    submit(0);
+    submit_and_wait(&jobs[0]);
 }
 
 static void submit_second(void)
 {
-    submit(1);
+    submit_and_wait(&jobs[1]);
 }
 
-static void submit_both(void)
+// The thread of the first job may be about to leave when the second one comes.
+static void submit_two_in_turn(void)
 {
-    submit(0);
-    submit(1);
+    submit_and_wait(&jobs[0]);
+    submit_and_wait(&jobs[1]);
 }
+
+// ---- Taken back ----
 
 static void submit_and_take_back(void)
 {
-    submit(1);
-    if (rs_blocking_job_take_back(&jobs[1].base)) {
-        jobs[1].ends++;
-        jobs[1].err = -ECANCELED;
+    struct job *job = &jobs[0];
+
+    job->waiter = model_self();
+    model_claim(rs_blocking_pool_submit(pool, &job->job) == 0, "there is room");
+    if (rs_blocking_job_take_back(&job->job)) {
+        model_claim(job->outcome == PENDING, "a job that is taken back is not run");
+        job->outcome = TAKEN;
+        return;
     }
+    wait_for_job(job);
+    model_claim(job->outcome == 0, "a job that was not taken back is run");
+}
+
+static void take_back_second(void)
+{
+    struct job *job = &jobs[1];
+
+    job->waiter = model_self();
+    if (rs_blocking_pool_submit(pool, &job->job) < 0) return;
+    if (rs_blocking_job_take_back(&job->job)) {
+        job->outcome = TAKEN;
+        return;
+    }
+    wait_for_job(job);
+}
+
+// ---- Closed ----
+
+static void submit_unless_closed(struct job *job)
+{
+    job->waiter = model_self();
+    int err = rs_blocking_pool_submit(pool, &job->job);
+
+    if (err < 0) {
+        model_claim(err == -ECANCELED, "a closed pool takes no jobs");
+        model_claim(job->outcome == PENDING, "a job that was refused is not run");
+        return;
+    }
+    wait_for_job(job);
+    model_claim(job->outcome == 0 || job->outcome == -ECANCELED, "a queued job is run or fails");
+}
+
+static void submit_first_unless_closed(void)
+{
+    submit_unless_closed(&jobs[0]);
+}
+
+static void submit_second_unless_closed(void)
+{
+    submit_unless_closed(&jobs[1]);
 }
 
 static void close_pool(void)
 {
-    rs_blocking_pool_close(&pool);
-    model_claim(rs_blocking_pool_wait(&pool, ROUSE_NEVER), "the pool comes to its end");
+    rs_blocking_pool_close(pool);
+    model_claim(rs_blocking_pool_wait(pool, ROUSE_NEVER), "a wait without a deadline succeeds");
 }
 
-static void check(void)
+static void deinit_pool(void)
 {
-    close_pool();
-    for (int i = 0; i < JOBS; i++) {
-        int ends = jobs[i].written == 1 && refused[i] == 0;
+    rs_blocking_pool_deinit(pool);
+    model_free(pool);
+}
 
-        model_claim(jobs[i].ends == ends, "a job that was accepted ends once, another one never");
+// Frees at once what the threads of the pool used.
+static void submit_close_and_free(void)
+{
+    submit_and_wait(&jobs[0]);
+    end_pool();
+}
+
+static int plain;
+
+static void run_and_write(struct rs_blocking_job *base, int err)
+{
+    (void)base;
+    (void)err;
+    plain = 1;
+}
+
+static void make_writing(void)
+{
+    make_single();
+    plain = 0;
+    jobs[0].job.run = run_and_write;
+}
+
+// Who sees no jobs sees what they did.
+static void submit_and_look(void)
+{
+    model_claim(rs_blocking_pool_submit(pool, &jobs[0].job) == 0, "there is room");
+    if (rs_blocking_pool_jobs(pool) == 0) model_claim(plain == 1, "the job is done");
+}
+
+static _Atomic int own[2];
+static _Atomic int drained_by_last;
+
+static void run_and_write_own(struct rs_blocking_job *base, int err)
+{
+    (void)err;
+    // Relaxed: so that only the pool orders.
+    atomic_store_explicit(&own[base == &jobs[1].job], 1, memory_order_relaxed);
+}
+
+// Called once or twice: the second job may come when the first one has ended.
+static void look_at_both(void *data)
+{
+    (void)data;
+    // Relaxed, all: as above.
+    if (atomic_load_explicit(&own[0], memory_order_relaxed) == 1 &&
+        atomic_load_explicit(&own[1], memory_order_relaxed) == 1) {
+        atomic_store_explicit(&drained_by_last, 1, memory_order_relaxed);
     }
-    model_claim(rs_blocking_pool_jobs(&pool) == 0, "no job is left");
 }
 
-static void check_run(void)
+static void make_drained(void)
 {
-    check();
-    model_claim(refused[0] == 0 && refused[1] == 0, "the pool takes jobs while it is open");
-    model_claim(jobs[0].err == 0 && jobs[1].err == 0, "they run");
+    make();
+    // Relaxed: the threads are not there yet.
+    for (int i = 0; i < 2; i++) atomic_store_explicit(&own[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&drained_by_last, 0, memory_order_relaxed);
+    jobs[0].job.run = run_and_write_own;
+    jobs[1].job.run = run_and_write_own;
+    pool->drained = look_at_both;
 }
 
-// ---- The parker ----
-
-static struct rs_parker *parker;
-static struct rouse_waker shares[2];
-static _Atomic int condition;
-
-static void begin_parker(void)
+static void end_drained(void)
 {
-    parker = rs_parker_new();
-    model_claim(parker != NULL, "there is memory");
-    struct rouse_waker borrowed = rs_parker_waker(parker);
-
-    for (int i = 0; i < 2; i++) shares[i] = rouse_waker_clone(&borrowed);
-    // Relaxed, here and below: whatever orders it is the parker's.
-    atomic_store_explicit(&condition, 0, memory_order_relaxed);
+    end_pool();
+    // Relaxed: all threads have ended.
+    model_claim(atomic_load_explicit(&drained_by_last, memory_order_relaxed) == 1,
+                "the one that ends the last job sees what the others did");
 }
 
-static void park(void)
+static void submit_both(void)
 {
-    rs_parker_wait(parker);
-    model_claim(atomic_load_explicit(&condition, memory_order_relaxed) >= 1,
-                "a wake publishes what came before it");
-    while (atomic_load_explicit(&condition, memory_order_relaxed) < 2) rs_parker_wait(parker);
-    rs_parker_unref(parker);
+    for (int i = 0; i < 2; i++) {
+        model_claim(rs_blocking_pool_submit(pool, &jobs[i].job) == 0, "there is room");
+    }
 }
 
-static void raise_and_wake(int index)
+// ---- No thread ----
+
+static _Atomic int threads_granted;
+static int (*create)(pthread_t *out, const pthread_attr_t *attributes, void *(*fn)(void *),
+                     void *arg);
+
+static int create_granted(pthread_t *out, const pthread_attr_t *attributes, void *(*fn)(void *),
+                          void *arg)
 {
-    (void)atomic_fetch_add_explicit(&condition, 1, memory_order_relaxed);
-    rouse_waker_wake(&shares[index]);
+    // Relaxed: only the number counts.
+    if (atomic_fetch_sub_explicit(&threads_granted, 1, memory_order_relaxed) <= 0) return -EAGAIN;
+    return create(out, attributes, fn, arg);
 }
 
-static void wake_first(void)
+static void make_granting(int threads)
 {
-    raise_and_wake(0);
+    make();
+    // Relaxed: the threads are not there yet.
+    atomic_store_explicit(&threads_granted, threads, memory_order_relaxed);
+    create = rs_sys.thread_create;
+    rs_sys.thread_create = create_granted;
 }
 
-static void wake_second(void)
+static void make_refused(void)
 {
-    raise_and_wake(1);
+    make_granting(0);
+}
+
+static void make_one_granted(void)
+{
+    make_granting(1);
+}
+
+// Refused, or failed by another one that was refused, or, should there be a thread, run.
+static void submit_refused(struct job *job)
+{
+    job->waiter = model_self();
+    int err = rs_blocking_pool_submit(pool, &job->job);
+
+    if (err < 0) {
+        model_claim(err == -EAGAIN, "a job that nobody can run is refused");
+        model_claim(job->outcome == PENDING, "a job that was refused is not run");
+        return;
+    }
+    wait_for_job(job);
+    model_claim(job->outcome == 0 || job->outcome == -EAGAIN, "a queued job is run or fails");
+}
+
+static void submit_first_refused(void)
+{
+    submit_refused(&jobs[0]);
+}
+
+static void submit_second_refused(void)
+{
+    submit_refused(&jobs[1]);
+}
+
+// ---- As futures ----
+
+static struct rouse_blocking call;
+static struct model_waker call_waker;
+static int args_freed;
+
+static int64_t answer(void *arg)
+{
+    (void)arg;
+    return 42;
+}
+
+static void free_arg(void *arg)
+{
+    (void)arg;
+    args_freed++;
+}
+
+static void make_call(void)
+{
+    make_single();
+    args_freed = 0;
+    call_waker = (struct model_waker){.thread = 1};
+}
+
+static void call_and_wait(void)
+{
+    rs_tls.pool = pool;
+    rouse_blocking_init(&call, answer, NULL, free_arg);
+    wait_for(&call.base, &call_waker, NULL);
+    model_claim(call.output == 0 && call.result == 42, "the call's result arrives");
+    rs_tls.pool = NULL;
+}
+
+static void call_and_drop(void)
+{
+    rs_tls.pool = pool;
+    rouse_blocking_init(&call, answer, NULL, free_arg);
+    (void)poll_with(&call.base, &call_waker, NULL);
+    rouse_future_drop(&call.base);
+    rs_tls.pool = NULL;
+}
+
+static void end_call(void)
+{
+    end_pool();
+    model_claim(args_freed == 1, "the argument is freed once");
+    claim_dropped(&call_waker);
 }
 
 const struct model_scenario model_pool_scenarios[] = {
-    {.name = "pool_two_jobs",
-     .about = "two jobs for one thread",
-     .setup = begin_one,
+    {.name = "pool_submit_against_leave",
+     .about = "a job that comes while the last thread leaves is run",
+     .setup = make_single,
+     .threads = {submit_two_in_turn},
+     .check = end_pool},
+    {.name = "pool_submit_from_two",
+     .about = "two jobs at once are run",
+     .setup = make,
      .threads = {submit_first, submit_second},
-     .check = check_run},
-    {.name = "pool_leaving",
-     .about = "a job that comes while the last thread leaves",
-     .setup = begin_one,
-     .threads = {submit_both},
-     .check = check_run},
-    {.name = "pool_two_threads",
-     .about = "two jobs, two threads",
-     .setup = begin_two,
+     .check = end_pool},
+    {.name = "pool_submit_at_cap",
+     .about = "a job that comes while the only thread is busy, or about to leave, is run",
+     .setup = make_single,
      .threads = {submit_first, submit_second},
-     .check = check_run},
-    {.name = "pool_close",
-     .about = "a close while jobs are submitted",
-     .setup = begin_one,
-     .threads = {submit_first, submit_second, close_pool},
-     .check = check},
+     .check = end_pool},
     {.name = "pool_take_back",
-     .about = "a job is taken back while it starts",
-     .setup = begin_one,
-     .threads = {submit_first, submit_and_take_back},
-     .check = check},
-    {.name = "pool_refused",
-     .about = "threads that cannot be started strand no job",
-     .setup = begin_refused,
-     .threads = {submit_first, submit_second},
-     .check = check},
-    {.name = "parker_wake",
-     .about = "a parked thread is woken, whenever the wakes come, and sees what they are about",
-     .setup = begin_parker,
-     .threads = {park, wake_first, wake_second}},
+     .about = "a job is run, or taken back, not both",
+     .setup = make_single,
+     .threads = {submit_and_take_back},
+     .check = end_pool},
+    {.name = "pool_take_back_against_close",
+     .about = "a job is taken back while the pool closes",
+     .setup = make_single,
+     .threads = {take_back_second, close_pool},
+     .check = deinit_pool},
+    {.name = "pool_close_against_submit",
+     .about = "a job that comes while the pool closes is run, fails, or is refused",
+     .setup = make_single,
+     .threads = {submit_first_unless_closed, close_pool},
+     .check = deinit_pool},
+    {.name = "pool_close_with_queue",
+     .about = "jobs that are queued when the pool closes end",
+     .setup = make_single,
+     .threads = {submit_first_unless_closed, submit_second_unless_closed, close_pool},
+     .check = deinit_pool},
+    {.name = "pool_close_and_free",
+     .about = "a pool may be freed when its end has been waited for",
+     .setup = make_single,
+     .threads = {submit_close_and_free}},
+    {.name = "pool_jobs_publish",
+     .about = "who sees no jobs sees what they did",
+     .setup = make_writing,
+     .threads = {submit_and_look},
+     .check = end_pool},
+    {.name = "pool_drained",
+     .about = "the last job to end sees what the others did",
+     .setup = make_drained,
+     .threads = {submit_both},
+     .check = end_drained},
+    {.name = "pool_thread_refused",
+     .about = "without a thread every job is refused or fails",
+     .setup = make_refused,
+     .threads = {submit_first_refused, submit_second_refused},
+     .check = end_pool},
+    {.name = "pool_second_thread_refused",
+     .about = "the one thread there is runs the job for which another was refused",
+     .setup = make_one_granted,
+     .threads = {submit_first_refused, submit_second_refused},
+     .check = end_pool},
+    {.name = "pool_future",
+     .about = "a call's result reaches its future",
+     .setup = make_call,
+     .threads = {call_and_wait},
+     .check = end_call},
+    {.name = "pool_future_dropped",
+     .about = "what a dropped call leaves behind is freed once",
+     .setup = make_call,
+     .threads = {call_and_drop},
+     .check = end_call},
     {.name = NULL},
 };

@@ -10,9 +10,18 @@
 
 #include "base/sys.h"
 #include "engine.h"
-#include "kernel.h"
 
 static uint64_t now_ns;
+
+uint64_t seam_now(void)
+{
+    return now_ns;
+}
+
+void seam_pass_until(uint64_t time_ns)
+{
+    if (now_ns < time_ns) now_ns = time_ns;
+}
 
 static int model_futex_wait(uint32_t *word, uint32_t expected, const struct timespec *timeout)
 {
@@ -23,9 +32,11 @@ static int model_futex_wait(uint32_t *word, uint32_t expected, const struct time
               (uintptr_t)__builtin_return_address(0));
     if (memory_latest(addr, sizeof *word) != expected) return -EAGAIN;
     if (run_choose_rare(2) == 1) return timeout != NULL ? -ETIMEDOUT : -EINTR;
+    uint64_t start_ns = now_ns;
+
     if (thread_sleep(addr, timeout != NULL)) return 0;
-    model_clock_advance(
-        (uint64_t)timeout->tv_sec * UINT64_C(1000000000) + (uint64_t)timeout->tv_nsec);
+    seam_pass_until(
+        start_ns + (uint64_t)timeout->tv_sec * UINT64_C(1000000000) + (uint64_t)timeout->tv_nsec);
     return -ETIMEDOUT;
 }
 
@@ -65,6 +76,14 @@ static int model_madvise(void *memory, size_t size, int advice)
     (void)memory;
     (void)size;
     (void)advice;
+    return 0;
+}
+
+static int model_mprotect(void *memory, size_t size, int protection)
+{
+    (void)memory;
+    (void)size;
+    (void)protection;
     return 0;
 }
 
@@ -118,6 +137,23 @@ int model_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
     return 0;
 }
 
+int model_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int model_sched_yield(void);
+
+int model_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    (void)prepare;
+    (void)parent;
+    (void)child;
+    return 0;
+}
+
+int model_sched_yield(void)
+{
+    model_relax();
+    return 0;
+}
+
 static int model_getrandom(void *buf, size_t size)
 {
     memset(buf, 0x5a, size);
@@ -164,13 +200,9 @@ void seam_install(void)
     rs_sys.getrandom = model_getrandom;
     rs_sys.clock_gettime = model_clock_gettime;
     rs_sys.prctl = model_prctl;
-    rs_sys.close = kernel_close;
+    rs_sys.mprotect = model_mprotect;
+    kernel_install();
     rouse_log_set_hook(no_log, NULL, ROUSE_LOG_ERROR);
-}
-
-void model_clock_advance(uint64_t ns)
-{
-    now_ns += ns;
 }
 
 void seam_reset(void)

@@ -26,6 +26,7 @@ enum {
     UNDO_MAX = 1 << 16,
     REDZONE = 16,
     PAGE = 4096,
+    FREED_MAX = 256,
 };
 
 struct cell {
@@ -79,6 +80,8 @@ static size_t objects_used;
 static size_t pages_used;
 static struct block blocks[BLOCKS_MAX];
 static int block_count;
+static const struct block *freed_alone[FREED_MAX];  // whose bytes are not marked
+static int freed_count;
 static struct undo undo_log[UNDO_MAX];
 static int undo_count;
 
@@ -126,6 +129,7 @@ void shadow_reset(void)
     objects_used = 0;
     pages_used = 0;
     block_count = 0;
+    freed_count = 0;
 }
 
 void *shadow_stack(unsigned thread, size_t *size)
@@ -203,7 +207,12 @@ static void check_life(uintptr_t addr, const struct cell *cell)
 {
     const struct page *page = page_of(addr);
 
-    if (cell->freed || (page != NULL && page->freed_in == execution)) {
+    bool freed = cell->freed || (page != NULL && page->freed_in == execution);
+
+    for (int i = 0; i < freed_count; i++) {
+        freed |= addr - freed_alone[i]->addr < freed_alone[i]->size;
+    }
+    if (freed) {
         model_fail("use of freed memory at %p", (void *)addr);
     }
 }
@@ -254,6 +263,21 @@ static bool is_thread_local(uintptr_t addr)
     return addr >= (uintptr_t)&rs_tls && addr < (uintptr_t)(&rs_tls + 1);
 }
 
+// There is nothing to race with, and never will be for what is done now.
+static void touch_alone(uintptr_t addr, size_t size)
+{
+    if (size == 0) return;
+    check_life(addr, cell_of(addr));
+    for (uintptr_t at = addr; at < addr + size; at = (at / PAGE + 1) * PAGE) {
+        struct page *page = page_of(at);
+        uintptr_t last = (at / PAGE + 1) * PAGE - 1;
+
+        if (page == NULL) break;
+        page_touch(page, at % PAGE);
+        page_touch(page, (last < addr + size ? last : addr + size - 1) % PAGE);
+    }
+}
+
 void shadow_plain(uintptr_t addr, size_t size, bool write, uintptr_t pc)
 {
     if (is_thread_local(addr) || !shadow_covers(addr)) return;
@@ -261,6 +285,10 @@ void shadow_plain(uintptr_t addr, size_t size, bool write, uintptr_t pc)
     if (write) {
         log_old_value(addr, size);
         memory_plain_write(addr, size);
+    }
+    if (thread_is_alone()) {
+        touch_alone(addr, size);
+        return;
     }
     for (uintptr_t at = addr; at < addr + size; at++) {
         struct cell *cell = cell_of(at);
@@ -338,7 +366,7 @@ static void free_pages(uintptr_t addr, size_t size)
     for (uintptr_t at = addr; at < addr + size; at += PAGE) {
         struct page *page = page_of(at);
 
-        if (page->touched_in == execution) {
+        if (page->touched_in == execution && !thread_is_alone()) {
             free_bytes(at + page->first, (size_t)(page->last - page->first) + 1);
         }
         page->freed_in = execution;
@@ -359,6 +387,8 @@ void shadow_free(void *memory, uintptr_t pc)
         trace_add("free", addr, (unsigned)block->size, 0, -1, pc);
         if (page_of(addr) != NULL) {
             free_pages(addr, block->size);
+        } else if (thread_is_alone() && freed_count < FREED_MAX) {
+            freed_alone[freed_count++] = block;
         } else {
             free_bytes(addr, block->size);
         }

@@ -42,6 +42,7 @@ static struct thread threads[MODEL_THREADS_MAX];
 static unsigned count;
 static unsigned now;
 static unsigned asleep;  // the sleep set, a bit for each thread
+static bool joined;      // thread 0 knows all that the others did
 static unsigned lowest;  // priorities below all others, in the random mode
 static ucontext_t templates[MODEL_THREADS_MAX];
 
@@ -51,6 +52,7 @@ void threads_reset(void)
     count = 0;
     now = 0;
     asleep = 0;
+    joined = false;
     lowest = 1000;
 }
 
@@ -278,6 +280,7 @@ unsigned thread_start(void (*fn)(void *arg), void *arg)
     unsigned before = now;
     unsigned index = count;
 
+    joined = false;
     if (count == MODEL_THREADS_MAX) model_fail("more than %d threads", MODEL_THREADS_MAX);
     count++;
     struct thread *thread = &threads[index];
@@ -314,17 +317,40 @@ unsigned thread_start(void (*fn)(void *arg), void *arg)
     return index;
 }
 
-// As a join does, orders all that they did before what follows.
+// ---- What is known ----
+
+static void knowledge_add(struct clock *clock, struct view *view, const struct clock *more_clock,
+                          const struct view *more_view)
+{
+    for (unsigned i = 0; i < CLOCKS; i++) {
+        if (clock->at[i] < more_clock->at[i]) clock->at[i] = more_clock->at[i];
+    }
+    for (unsigned i = 0; i < LOCATIONS_MAX; i++) {
+        if (view->at[i] < more_view->at[i]) view->at[i] = more_view->at[i];
+    }
+}
+
+void thread_teach(struct knowledge *knowledge)
+{
+    struct thread *self = &threads[now];
+
+    knowledge_add(&knowledge->clock, &knowledge->view, &self->clock, &self->view);
+    self->clock.at[now]++;
+}
+
+void thread_learn(const struct knowledge *knowledge)
+{
+    struct thread *self = &threads[now];
+
+    knowledge_add(&self->clock, &self->view, &knowledge->clock, &knowledge->view);
+}
+
+// As a join does, orders all that it did before what follows.
 static void learn_from(const struct thread *other)
 {
     struct thread *self = &threads[now];
 
-    for (unsigned i = 0; i < CLOCKS; i++) {
-        if (self->clock.at[i] < other->clock.at[i]) self->clock.at[i] = other->clock.at[i];
-    }
-    for (unsigned i = 0; i < LOCATIONS_MAX; i++) {
-        if (self->view.at[i] < other->view.at[i]) self->view.at[i] = other->view.at[i];
-    }
+    knowledge_add(&self->clock, &self->view, &other->clock, &other->view);
 }
 
 void thread_join(unsigned thread)
@@ -337,6 +363,12 @@ void threads_join(void)
 {
     while (threads_alive() > 0) (void)thread_sleep((uintptr_t)&run, false);
     for (unsigned i = 1; i < count; i++) learn_from(&threads[i]);
+    joined = true;
+}
+
+bool thread_is_alone(void)
+{
+    return count == 1 || joined;
 }
 
 // ---- Parking ----

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+//
+// Sleeps: fired by the thread that turns their driver, while their owner drops, moves or resets
+// them on another one. The clock is virtual and moves only when a turn makes it jump.
+
+#include <errno.h>
+#include <rouse/clock.h>
+#include <rouse/sleep.h>
+
+#include "base/clock.h"
+#include "wait.h"
+
+#define START_NS UINT64_C(1000)
+
+static struct rouse_driver *home;
+static struct rouse_driver *other;
+static struct rouse_sleep *asleep;  // freed as soon as it has ended
+static struct model_waker wakers[2];
+static struct turner turner;
+
+static void make_drivers(void)
+{
+    rouse_clock_use_virtual(START_NS);
+    home = driver_make("epoll");
+    other = driver_make("epoll");
+    turner = (struct turner){.driver = home};
+    asleep = model_alloc(sizeof *asleep);
+    wakers[0].thread = 2;
+    wakers[1].thread = 2;
+    model_name(asleep, sizeof *asleep, "sleep");
+    model_name(&home->lock, sizeof home->lock, "home->lock");
+    model_name(&other->lock, sizeof other->lock, "other->lock");
+}
+
+static void file_sleep(uint64_t deadline_ns)
+{
+    rouse_sleep_until_init(asleep, deadline_ns);
+    model_claim(poll_with(&asleep->base, &wakers[0], home) == ROUSE_PENDING, "it is not yet due");
+}
+
+// Filed, and due by now.
+static void make_due(void)
+{
+    make_drivers();
+    file_sleep(START_NS + 10);
+    rouse_clock_advance(20);
+}
+
+// Filed, and not due before a jump of the clock.
+static void make_filed(void)
+{
+    make_drivers();
+    file_sleep(START_NS + 10);
+}
+
+static void unmake(void)
+{
+    rouse_driver_free(home);
+    rouse_driver_free(other);
+    claim_dropped(&wakers[0]);
+    claim_dropped(&wakers[1]);
+}
+
+static void fire(void)
+{
+    (void)rs_driver_poll(home);
+}
+
+static void turn(void)
+{
+    turn_until_done(&turner);
+}
+
+static void drop_and_free(void)
+{
+    rouse_future_drop(&asleep->base);
+    model_free(asleep);
+}
+
+static void claim_on_time(uint64_t deadline_ns)
+{
+    model_claim(asleep->output == 0, "the sleep ends by its deadline");
+    model_claim(rouse_now_ns() >= deadline_ns, "a sleep never ends early");
+}
+
+static void wait_and_free(void)
+{
+    uint64_t deadline_ns = asleep->deadline_ns;
+
+    wait_for(&asleep->base, &wakers[0], home);
+    claim_on_time(deadline_ns);
+    model_free(asleep);
+}
+
+// Without a waker: it looks only when it is told, by another way, that the sleep has fired.
+static void wait_for_wake(void)
+{
+    while (!model_waker_take(&wakers[0])) model_park();
+    model_claim(poll_with(&asleep->base, &wakers[0], home) == ROUSE_READY,
+                "a woken sleep is ready");
+    model_free(asleep);
+}
+
+// ---- Another waker ----
+
+static void wait_with_second_waker(void)
+{
+    while (poll_with(&asleep->base, &wakers[1], home) == ROUSE_PENDING) {
+        while (!model_waker_take(&wakers[1])) model_park();
+    }
+    model_free(asleep);
+    turner_end(&turner);
+}
+
+// ---- Another driver ----
+
+// Polled where it is not filed. It moves there, or has fired, and is then due.
+static void wait_elsewhere(void)
+{
+    while (poll_with(&asleep->base, &wakers[1], other) == ROUSE_PENDING) {
+        (void)rouse_driver_turn(other, ROUSE_NEVER);
+    }
+    claim_on_time(START_NS + 10);
+    model_free(asleep);
+}
+
+static void move_and_drop(void)
+{
+    (void)poll_with(&asleep->base, &wakers[1], other);
+    drop_and_free();
+}
+
+// ---- Another deadline ----
+
+static void make_filed_late(void)
+{
+    make_drivers();
+    file_sleep(START_NS + 100);
+}
+
+static void reset_earlier(void)
+{
+    rouse_sleep_reset(asleep, START_NS + 10);
+    wait_for(&asleep->base, &wakers[0], home);
+    claim_on_time(START_NS + 10);
+    model_free(asleep);
+    turner_end(&turner);
+}
+
+// Reset and dropped without a poll: what was filed still has to go.
+static void reset_and_drop(void)
+{
+    rouse_sleep_reset(asleep, START_NS + 30);
+    drop_and_free();
+}
+
+const struct model_scenario model_timer_scenarios[] = {
+    {.name = "timer_fire_against_drop",
+     .about = "a sleep that is dropped while it fires is not touched again",
+     .setup = make_due,
+     .threads = {fire, drop_and_free},
+     .check = unmake},
+    {.name = "timer_fire_against_poll",
+     .about = "a sleep that is polled while it fires may be freed once it is ready",
+     .setup = make_due,
+     .threads = {fire, wait_and_free},
+     .check = unmake},
+    {.name = "timer_fire_wakes",
+     .about = "who is woken by a sleep finds it ready",
+     .setup = make_due,
+     .threads = {fire, wait_for_wake},
+     .check = unmake},
+    {.name = "timer_fire_against_waker",
+     .about = "of two wakers the last one is woken",
+     .setup = make_filed,
+     .threads = {turn, wait_with_second_waker},
+     .check = unmake},
+    {.name = "timer_fire_against_move",
+     .about = "a sleep is polled under another driver while it fires",
+     .setup = make_filed,
+     .threads = {fire, wait_elsewhere},
+     .check = unmake},
+    {.name = "timer_fire_against_move_due",
+     .about = "the same, when it is due",
+     .setup = make_due,
+     .threads = {fire, wait_elsewhere},
+     .check = unmake},
+    {.name = "timer_move_and_drop",
+     .about = "a sleep is moved and dropped while it fires",
+     .setup = make_due,
+     .threads = {fire, move_and_drop},
+     .check = unmake},
+    {.name = "timer_reset_earlier",
+     .about = "a sleep moved to earlier while its driver sleeps ends",
+     .setup = make_filed_late,
+     .threads = {turn, reset_earlier},
+     .check = unmake},
+    {.name = "timer_reset_and_drop",
+     .about = "a sleep moved to later and dropped while it fires is not touched again",
+     .setup = make_due,
+     .threads = {fire, reset_and_drop},
+     .check = unmake},
+    {.name = NULL},
+};
