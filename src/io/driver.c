@@ -110,14 +110,16 @@ bool rs_driver_is_kept(const struct rouse_driver *driver)
 
 static void alarm_publish(struct rouse_driver *driver)
 {
-    // Release, with the acquire in rs_driver_next_deadline(); under the lock, so never backwards.
+    // Release, with the seq_cst load in rs_driver_next_deadline(); under the lock, so never
+    // backwards.
     atomic_store_explicit(&driver->next_alarm, rs_wheel_next(&driver->wheel), memory_order_release);
 }
 
 uint64_t rs_driver_next_deadline(const struct rouse_driver *driver)
 {
-    // Acquire, with the release in alarm_publish().
-    return atomic_load_explicit(&driver->next_alarm, memory_order_acquire);
+    // Seq_cst, with the store in rs_driver_timer_insert(): whoever announces a sleep and then looks
+    // here, to let the clock jump or to set an alarm, sees a deadline that did not see the sleep.
+    return atomic_load_explicit(&driver->next_alarm, memory_order_seq_cst);
 }
 
 bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entry *entry,
@@ -125,7 +127,7 @@ bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entr
 {
     rs_wheel_insert(&driver->wheel, entry, deadline_ns);
     if (deadline_ns >= rs_driver_next_deadline(driver)) return false;
-    // Seq_cst, with the loads in rs_driver_sleep(): either the sleeper sees this deadline before it
+    // Seq_cst, with the loads in sleep_timeout(): either the sleeper sees this deadline before it
     // decides how long to sleep, or we see below that it sleeps.
     atomic_store_explicit(&driver->next_alarm, deadline_ns, memory_order_seq_cst);
     return atomic_load_explicit(&driver->state, memory_order_seq_cst) == RS_DRIVER_SLEEPING &&
@@ -211,23 +213,27 @@ void rs_driver_cancel_sleep(struct rouse_driver *driver)
     atomic_exchange_explicit(&driver->state, RS_DRIVER_AWAKE, memory_order_acquire);
 }
 
-// How long to sleep: until the nearest of three deadlines.
+// How long to sleep: until the nearest of two deadlines.
 static uint64_t sleep_timeout(struct rouse_driver *driver, uint64_t deadline_ns)
 {
-    // Seq_cst, with the store in rs_driver_timer_insert(): we are SLEEPING already.
-    uint64_t alarm = atomic_load_explicit(&driver->next_alarm, memory_order_seq_cst);
+    uint64_t alarm = rs_driver_next_deadline(driver);
     uint64_t until = alarm < deadline_ns ? alarm : deadline_ns;
 
-    // Seq_cst: an insert that saw a later bound notifies us; one that came before was seen above.
+    if (rs_clock_is_virtual()) {
+        // Time stands still meanwhile, and who moves the clock notifies. `sleep_until` stays
+        // ROUSE_NEVER: each timer that is filed now ends the sleep, so that the clock can jump.
+        return until <= rouse_now_ns() ? 0 : ROUSE_NEVER;
+    }
+    // Seq_cst, with the load in rs_driver_timer_insert(): an insert that saw a later bound notifies
+    // us; one that came before is seen below.
     atomic_store_explicit(&driver->sleep_until, until, memory_order_seq_cst);
-    alarm = atomic_load_explicit(&driver->next_alarm, memory_order_seq_cst);
+    alarm = rs_driver_next_deadline(driver);
     if (alarm < until) until = alarm;
     if (until == ROUSE_NEVER) return ROUSE_NEVER;
 
     uint64_t now = rouse_now_ns();
 
-    if (until <= now) return 0;
-    return rs_clock_is_virtual() ? ROUSE_NEVER : until - now;  // who moves the clock notifies
+    return until > now ? until - now : 0;
 }
 
 int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*awake)(void *arg),

@@ -132,6 +132,15 @@ static void move_and_drop(void)
 
 // ---- Another deadline ----
 
+static void reset_later(void)
+{
+    rouse_sleep_reset(asleep, START_NS + 30);
+    wait_for(&asleep->base, &wakers[0], home);
+    claim_on_time(START_NS + 30);
+    model_free(asleep);
+    turner_end(&turner);
+}
+
 static void make_filed_late(void)
 {
     make_drivers();
@@ -189,6 +198,11 @@ const struct model_scenario model_timer_scenarios[] = {
      .about = "a sleep is moved and dropped while it fires",
      .setup = make_due,
      .threads = {fire, move_and_drop},
+     .check = unmake},
+    {.name = "timer_reset_later",
+     .about = "a sleep moved to later while it fires ends then, not earlier, and does end",
+     .setup = make_filed,
+     .threads = {turn, reset_later},
      .check = unmake},
     {.name = "timer_reset_earlier",
      .about = "a sleep moved to earlier while its driver sleeps ends",
