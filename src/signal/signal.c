@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include "base/counters.h"
@@ -304,18 +305,27 @@ static bool is_ours(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_signal;
 }
 
+static bool are_equal(const struct sigaction *a, const struct sigaction *b)
+{
+    return a->sa_sigaction == b->sa_sigaction && a->sa_flags == b->sa_flags &&
+           memcmp(&a->sa_mask, &b->sa_mask, sizeof a->sa_mask) == 0;
+}
+
 // Call with the lock held. Puts our handler in front of the one that is there.
 static int install_locked(int number)
 {
     struct signal_number *n = &state.numbers[number];
     struct sigaction action = {.sa_sigaction = on_signal};
+    struct sigaction before;
     int err;
 
     if (n->caught) return 0;
-    err = rs_sys.sigaction(number, NULL, &n->before);
+    err = rs_sys.sigaction(number, NULL, &before);
     if (err < 0) return err;
-    if (is_ours(&n->before)) n->before = (struct sigaction){.sa_handler = SIG_DFL};
-    action.sa_mask = n->before.sa_mask;
+    if (is_ours(&before)) before = (struct sigaction){.sa_handler = SIG_DFL};
+    // After a stop a handler may still be on its way to read it.
+    if (!are_equal(&before, &n->before)) n->before = before;
+    action.sa_mask = before.sa_mask;
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     err = rs_sys.sigaction(number, &action, NULL);
     if (err < 0) return err;
