@@ -18,6 +18,7 @@ extern const struct model_scenario model_timer_scenarios[];
 extern const struct model_scenario model_source_scenarios[];
 extern const struct model_scenario model_pool_scenarios[];
 extern const struct model_scenario model_block_on_scenarios[];
+extern const struct model_scenario model_executor_scenarios[];
 extern const struct model_scenario model_signal_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
 
@@ -37,6 +38,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_source_scenarios,
     model_pool_scenarios,
     model_block_on_scenarios,
+    model_executor_scenarios,
     model_signal_scenarios,
     model_scope_scenarios,
     NULL,
