@@ -40,14 +40,14 @@ static _Atomic(const struct rs_blocking_pool_source *) default_source;
 
 void rs_blocking_pool_set_default(const struct rs_blocking_pool_source *source)
 {
-    // Release, with the acquire below: what the source points to is there.
-    atomic_store_explicit(&default_source, source, memory_order_release);
+    // Relaxed: what it points to is constant.
+    atomic_store_explicit(&default_source, source, memory_order_relaxed);
 }
 
 const struct rs_blocking_pool_source *rs_blocking_pool_get_default(void)
 {
-    // Acquire, with the release above.
-    return atomic_load_explicit(&default_source, memory_order_acquire);
+    // Relaxed: as above.
+    return atomic_load_explicit(&default_source, memory_order_relaxed);
 }
 
 void rs_blocking_pool_init(struct rs_blocking_pool *pool, const struct rouse_allocator *allocator,
@@ -175,8 +175,8 @@ static void thread_leave(struct rs_blocking_pool *pool)
     last = pool->threads == 0;
     pool->has_left = true;
     pool->left = pthread_self();
-    // Release, with the acquire in rs_blocking_pool_wait(): it sees whom to join.
-    if (last) atomic_fetch_add_explicit(&pool->exits, 1, memory_order_release);
+    // Relaxed: under the lock, through which rs_blocking_pool_wait() sees whom to join.
+    if (last) atomic_fetch_add_explicit(&pool->exits, 1, memory_order_relaxed);
     rs_unlock(&pool->lock);
     // The pool stays until we are joined, which nobody does before we return.
     if (last) word_wake(&pool->exits);
@@ -244,8 +244,8 @@ static void make_up_for(struct rs_blocking_pool *pool)
         if (thread == NULL) break;
         word_wake(&thread->woken);
     }
-    // Release, as in thread_leave().
-    if (pool->threads == 0) atomic_fetch_add_explicit(&pool->exits, 1, memory_order_release);
+    // Relaxed: as in thread_leave().
+    if (pool->threads == 0) atomic_fetch_add_explicit(&pool->exits, 1, memory_order_relaxed);
 }
 
 // Starts a thread that is counted already. If there is none then, no queued job has anybody to run
@@ -375,9 +375,9 @@ bool rs_blocking_pool_wait(struct rs_blocking_pool *pool, uint64_t deadline_ns)
 
     rouse_assert(pool->closed, "close the pool before waiting for its end");
     for (;;) {
-        // Acquire, with the release in thread_leave(). Read before the threads are counted: if the
-        // last one leaves in between, the word has changed and the sleep below does not begin.
-        uint32_t exits = atomic_load_explicit(&pool->exits, memory_order_acquire);
+        // Relaxed: the lock orders. Read before the threads are counted under it: if the last one
+        // leaves after that, the word has changed and the sleep below does not begin.
+        uint32_t exits = atomic_load_explicit(&pool->exits, memory_order_relaxed);
 
         if (!has_threads(pool)) break;
 

@@ -110,9 +110,8 @@ bool rs_driver_is_kept(const struct rouse_driver *driver)
 
 static void alarm_publish(struct rouse_driver *driver)
 {
-    // Release, with the seq_cst load in rs_driver_next_deadline(); under the lock, so never
-    // backwards.
-    atomic_store_explicit(&driver->next_alarm, rs_wheel_next(&driver->wheel), memory_order_release);
+    // Relaxed: a time, which publishes nothing; under the lock, so never backwards.
+    atomic_store_explicit(&driver->next_alarm, rs_wheel_next(&driver->wheel), memory_order_relaxed);
 }
 
 uint64_t rs_driver_next_deadline(const struct rouse_driver *driver)
@@ -127,11 +126,13 @@ bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entr
 {
     rs_wheel_insert(&driver->wheel, entry, deadline_ns);
     if (deadline_ns >= rs_driver_next_deadline(driver)) return false;
-    // Seq_cst, with the loads in sleep_timeout(): either the sleeper sees this deadline before it
-    // decides how long to sleep, or we see below that it sleeps.
+    // Seq_cst, both, with rs_driver_prepare_sleep() and the look that follows it: either the
+    // sleeper sees this deadline before it decides how long to sleep, or we see that it sleeps.
     atomic_store_explicit(&driver->next_alarm, deadline_ns, memory_order_seq_cst);
+    // Relaxed, the bound: it is not older than the sleep that we have seen, and ROUSE_NEVER until
+    // the sleeper has decided, which costs at most a needless notify.
     return atomic_load_explicit(&driver->state, memory_order_seq_cst) == RS_DRIVER_SLEEPING &&
-           deadline_ns < atomic_load_explicit(&driver->sleep_until, memory_order_seq_cst);
+           deadline_ns < atomic_load_explicit(&driver->sleep_until, memory_order_relaxed);
 }
 
 // Fires what is due, a batch at a time.
@@ -199,11 +200,13 @@ void rs_driver_prepare_sleep(struct rouse_driver *driver)
 {
     uint32_t expected = RS_DRIVER_AWAKE;
 
-    // Seq_cst, with the exchange in rouse_driver_notify(): see the head of this file. A failure
-    // means NOTIFIED, which the sleep consumes.
-    atomic_store_explicit(&driver->sleep_until, ROUSE_NEVER, memory_order_seq_cst);
+    // Relaxed: published by what follows.
+    atomic_store_explicit(&driver->sleep_until, ROUSE_NEVER, memory_order_relaxed);
+    // Seq_cst, with the load in rs_driver_timer_insert(); and with the exchange in
+    // rouse_driver_notify(): see the head of this file. A failure means NOTIFIED, which the sleep
+    // consumes. Acquire, with that exchange: the look that follows sees what it was about.
     (void)atomic_compare_exchange_strong_explicit(&driver->state, &expected, RS_DRIVER_SLEEPING,
-                                                  memory_order_seq_cst, memory_order_seq_cst);
+                                                  memory_order_seq_cst, memory_order_acquire);
 }
 
 void rs_driver_cancel_sleep(struct rouse_driver *driver)
@@ -224,11 +227,8 @@ static uint64_t sleep_timeout(struct rouse_driver *driver, uint64_t deadline_ns)
         // ROUSE_NEVER: each timer that is filed now ends the sleep, so that the clock can jump.
         return until <= rouse_now_ns() ? 0 : ROUSE_NEVER;
     }
-    // Seq_cst, with the load in rs_driver_timer_insert(): an insert that saw a later bound notifies
-    // us; one that came before is seen below.
-    atomic_store_explicit(&driver->sleep_until, until, memory_order_seq_cst);
-    alarm = rs_driver_next_deadline(driver);
-    if (alarm < until) until = alarm;
+    // Relaxed: an insert that does not see it yet sees ROUSE_NEVER, and notifies.
+    atomic_store_explicit(&driver->sleep_until, until, memory_order_relaxed);
     if (until == ROUSE_NEVER) return ROUSE_NEVER;
 
     uint64_t now = rouse_now_ns();
@@ -240,8 +240,9 @@ int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*aw
                     void *arg)
 {
     struct rs_event events[EVENTS_MAX];
-    // Seq_cst: a notify since rs_driver_prepare_sleep() ends the sleep before it begins.
-    bool sleeping = atomic_load_explicit(&driver->state, memory_order_seq_cst) ==
+    // Relaxed: a notify since rs_driver_prepare_sleep() spares the sleep if it is seen; if not, it
+    // goes by way of the back end.
+    bool sleeping = atomic_load_explicit(&driver->state, memory_order_relaxed) ==
                     RS_DRIVER_SLEEPING;
     int count = driver->backend->ops->wait(driver->backend, events, EVENTS_MAX,
                                            sleeping ? sleep_timeout(driver, deadline_ns) : 0);
@@ -272,8 +273,9 @@ int rouse_driver_turn(struct rouse_driver *driver, uint64_t deadline_ns)
 
 void rouse_driver_notify(struct rouse_driver *driver)
 {
-    // Seq_cst, with rs_driver_prepare_sleep(): see the head of this file.
-    if (atomic_exchange_explicit(&driver->state, RS_DRIVER_NOTIFIED, memory_order_seq_cst) ==
+    // Release, with the acquires in rs_driver_prepare_sleep() and _cancel_sleep(): see the head of
+    // this file.
+    if (atomic_exchange_explicit(&driver->state, RS_DRIVER_NOTIFIED, memory_order_release) ==
         RS_DRIVER_SLEEPING) {
         driver->backend->ops->notify(driver->backend);
     }
@@ -297,9 +299,9 @@ int rs_driver_fd(struct rouse_driver *driver)
 
 void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left)
 {
-    // Seq_cst, with the exchange in rouse_driver_notify(). A notify that came before the sleep was
-    // announced was kept from the back end, and so are those that follow it.
-    bool notified = atomic_load_explicit(&driver->state, memory_order_seq_cst) ==
+    // A notify that came before the sleep was announced was kept from the back end, and so are
+    // those that follow it. Relaxed: the announcement has seen it.
+    bool notified = atomic_load_explicit(&driver->state, memory_order_relaxed) ==
                     RS_DRIVER_NOTIFIED;
 
     int err = driver->backend->ops->set_alarm(driver->backend, rs_driver_next_deadline(driver));
