@@ -48,6 +48,10 @@ set(rouse_test_environment
 if(CMAKE_CROSSCOMPILING_EMULATOR)
     list(APPEND rouse_test_environment "ROUSE_TEST_EMULATED=1")
 endif()
+if("thread" IN_LIST ROUSE_SANITIZE)
+    # By default each process waits for a second at its end, and a test program has dozens.
+    list(APPEND rouse_test_environment "TSAN_OPTIONS=atexit_sleep_ms=0")
+endif()
 
 # rouse_add_test(name label seconds command...)
 function(rouse_add_test name label seconds)
