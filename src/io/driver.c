@@ -204,9 +204,9 @@ void rs_driver_prepare_sleep(struct rouse_driver *driver)
     atomic_store_explicit(&driver->sleep_until, ROUSE_NEVER, memory_order_relaxed);
     // Seq_cst, with the load in rs_driver_timer_insert(); and with the exchange in
     // rouse_driver_notify(): see the head of this file. A failure means NOTIFIED, which the sleep
-    // consumes. Acquire, with that exchange: the look that follows sees what it was about.
+    // consumes. Relaxed then: what it was about is seen after rs_driver_cancel_sleep() at last.
     (void)atomic_compare_exchange_strong_explicit(&driver->state, &expected, RS_DRIVER_SLEEPING,
-                                                  memory_order_seq_cst, memory_order_acquire);
+                                                  memory_order_seq_cst, memory_order_relaxed);
 }
 
 void rs_driver_cancel_sleep(struct rouse_driver *driver)
@@ -273,8 +273,7 @@ int rouse_driver_turn(struct rouse_driver *driver, uint64_t deadline_ns)
 
 void rouse_driver_notify(struct rouse_driver *driver)
 {
-    // Release, with the acquires in rs_driver_prepare_sleep() and _cancel_sleep(): see the head of
-    // this file.
+    // Release, with the acquire in rs_driver_cancel_sleep(): see the head of this file.
     if (atomic_exchange_explicit(&driver->state, RS_DRIVER_NOTIFIED, memory_order_release) ==
         RS_DRIVER_SLEEPING) {
         driver->backend->ops->notify(driver->backend);

@@ -45,6 +45,10 @@ enum { BATCH_MAX = 128 };
 // sleeper's exchange comes first, so SLEEPING was set before the eventfd was written, and whoever
 // takes that edge is the sleeper, or sees SLEEPING and passes the edge on. At worst a sleep ends
 // for no reason.
+//
+// Relaxed, all accesses: they are about this one word, whose changes stand in one order, and the
+// kernel orders the write before the wait that takes its edge. What a notification publishes, our
+// callers publish.
 enum { SLEEPING = 1 << 0, NOTIFIED = 1 << 1 };
 
 struct epoll_backend {
@@ -179,33 +183,26 @@ static void epoll_notify(struct rs_backend *backend)
 {
     struct epoll_backend *b = from_base(backend);
 
-    // Release, with the acquire in sleep_begin() that finds the bit: what we wrote before is seen
-    // by the wait that does not sleep. Acquire, with the release in sleep_begin() that did not: who
-    // takes the edge written below sees SLEEPING.
-    atomic_fetch_or_explicit(&b->state, NOTIFIED, memory_order_acq_rel);
+    atomic_fetch_or_explicit(&b->state, NOTIFIED, memory_order_relaxed);
     write_notifier(b);
 }
 
 // Returns true if a notification came before, so that there is no sleep.
 static bool sleep_begin(struct epoll_backend *b)
 {
-    // Acquire and release, both with epoll_notify(): see there.
-    return (atomic_exchange_explicit(&b->state, SLEEPING, memory_order_acq_rel) & NOTIFIED) != 0;
+    return (atomic_exchange_explicit(&b->state, SLEEPING, memory_order_relaxed) & NOTIFIED) != 0;
 }
 
 static void sleep_end(struct epoll_backend *b)
 {
-    // Acquire, with the release in epoll_notify(): the caller sees what the notifier wrote.
-    // Release, with the acquire in pass_on(): who finds no sleeper needs nothing of it.
-    atomic_exchange_explicit(&b->state, 0, memory_order_acq_rel);
+    atomic_store_explicit(&b->state, 0, memory_order_relaxed);
 }
 
 // A poll took the notifier's edge: it belongs to the one who sleeps, if somebody does.
 static void pass_on(struct epoll_backend *b)
 {
-    // Acquire, with the release in sleep_begin(), by way of epoll_notify() and the eventfd: if the
-    // notification was meant for a sleep, its bit is seen, or the sleep is over.
-    if ((atomic_load_explicit(&b->state, memory_order_acquire) & SLEEPING) != 0) write_notifier(b);
+    // If the notification was meant for a sleep, its bit is seen, or the sleep is over.
+    if ((atomic_load_explicit(&b->state, memory_order_relaxed) & SLEEPING) != 0) write_notifier(b);
 }
 
 static int timeout_ms(uint64_t timeout_ns)

@@ -68,8 +68,8 @@ void rs_source_drained(struct rs_source *source, enum rs_direction_name directio
 static void drained_by_short(struct rs_source *source, enum rs_direction_name direction,
                              uint64_t tick)
 {
-    // Acquire, with the release in direction_ready(): set before the tick that we have seen.
-    if (atomic_load_explicit(&source->directions[direction].hangup, memory_order_acquire) == 0) {
+    // Relaxed: set before the tick that we have seen.
+    if (atomic_load_explicit(&source->directions[direction].hangup, memory_order_relaxed) == 0) {
         rs_source_drained(source, direction, tick);
     }
 }
@@ -82,9 +82,9 @@ static void close_descriptor(struct rs_source *source)
 
 int rs_source_enter(struct rs_source *source)
 {
-    // Acquire, with the release in source_end(): who sees the flag sees what led to it. The count
-    // keeps the descriptor's number ours until rs_source_leave().
-    uint32_t before = atomic_fetch_add_explicit(&source->users, 1, memory_order_acquire);
+    // Relaxed: the count keeps the descriptor's number ours until rs_source_leave(), and the flag
+    // stands for nothing but itself.
+    uint32_t before = atomic_fetch_add_explicit(&source->users, 1, memory_order_relaxed);
 
     if (ROUSE_LIKELY((before & (SOURCE_CLOSED | SOURCE_RELEASED)) == 0)) return 0;
     rs_source_leave(source);
@@ -100,10 +100,10 @@ void rs_source_leave(struct rs_source *source)
         return;
     }
     // Who comes after the close is counted for a moment too, and may be the last once more: the
-    // flag lets one of them close. On failure somebody has come meanwhile, or closed. Acquire, with
-    // the release above of whoever was counted in between; relaxed on failure: nothing was learnt.
+    // flag lets one of them close. On failure somebody has come meanwhile, or closed. Relaxed: who
+    // was counted in between has found the flag, and used nothing.
     if (atomic_compare_exchange_strong_explicit(&source->users, &idle, SOURCE_CLOSED | SOURCE_GONE,
-                                                memory_order_acquire, memory_order_relaxed)) {
+                                                memory_order_relaxed, memory_order_relaxed)) {
         close_descriptor(source);
     }
 }
@@ -148,8 +148,8 @@ static void direction_ready(struct rs_direction *d, bool hangup, struct rs_batch
 {
     struct rouse_waker waker;
 
-    // Release, both, with the acquires in drained_by_short() and rs_source_tick().
-    if (hangup) atomic_store_explicit(&d->hangup, 1, memory_order_release);
+    // Relaxed: published by the tick. Release, that, with the acquire in rs_source_tick().
+    if (hangup) atomic_store_explicit(&d->hangup, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->tick, 1, memory_order_release);
     grant_first(d, &waker);
     rs_batch_take(batch, &waker);
@@ -611,8 +611,8 @@ static int source_end(struct rs_source *source, uint32_t flag)
 void rs_source_close(struct rs_source *source)
 {
     // Counted as a user meanwhile, so that the descriptor's number stays ours until it is no
-    // longer watched. Acquire: as in rs_source_enter().
-    atomic_fetch_add_explicit(&source->users, 1, memory_order_acquire);
+    // longer watched. Relaxed: as in rs_source_enter().
+    atomic_fetch_add_explicit(&source->users, 1, memory_order_relaxed);
     if (source_end(source, SOURCE_CLOSED) >= 0) {
         direction_end(source, RS_READ);
         direction_end(source, RS_WRITE);

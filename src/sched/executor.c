@@ -181,7 +181,7 @@ void rouse_spawner_drop(struct rouse_spawner *spawner)
     // Notified under the lock, which keeps the executor: it may be about to go.
     rs_lock(&spawner->lock);
     // Release, with the acquire in executor_done().
-    bool last = atomic_fetch_sub_explicit(&spawner->clones, 1, memory_order_acq_rel) == 1;
+    bool last = atomic_fetch_sub_explicit(&spawner->clones, 1, memory_order_release) == 1;
     if (last && spawner->executor != NULL) rs_sched_notify_all(&spawner->executor->sched);
     rs_unlock(&spawner->lock);
     if (last) spawner_unref(spawner);

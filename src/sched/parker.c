@@ -48,7 +48,7 @@ static void parker_wake_by_ref(void *data)
 
     // Release, with the acquire in rs_parker_wait(): what was written before the wake is seen by
     // the poll that follows. Unconditional, so that a redundant wake publishes too.
-    if (atomic_exchange_explicit(&parker->word, PARKER_WOKEN, memory_order_acq_rel) ==
+    if (atomic_exchange_explicit(&parker->word, PARKER_WOKEN, memory_order_release) ==
         PARKER_PARKED) {
         (void)rs_sys.futex_wake((uint32_t *)&parker->word, 1);
     }

@@ -229,6 +229,23 @@ static void drop_filed(void)
     rs_driver_unhold(driver);
 }
 
+static void unhold_driver(void)
+{
+    rs_driver_unhold(driver);
+}
+
+static void make_held(void)
+{
+    make();
+    rs_driver_hold(driver);
+    successor = NULL;
+}
+
+static void make_successor(void)
+{
+    successor = driver_make("epoll");
+}
+
 static void drop_filed_unheld(void)
 {
     rouse_future_drop(&sleeps[0].base);
@@ -322,6 +339,11 @@ const struct model_scenario model_driver_scenarios[] = {
      .about = "who polls with a driver that has gone is not filed at the one in its place",
      .setup = make_filed,
      .threads = {free_and_make, wait_for_cancel},
+     .check = free_successor},
+    {.name = "driver_reuse_by_third",
+     .about = "a record is reused after all that its holders did",
+     .setup = make_held,
+     .threads = {free_driver, unhold_driver, make_successor},
      .check = free_successor},
     {.name = "driver_reuse_against_drop",
      .about = "a timer is dropped while its driver's record gets another driver",

@@ -25,12 +25,30 @@ static int keep_action(int number, const struct sigaction *action, struct sigact
     return 0;
 }
 
+static int plain;  // stands for what the kernel keeps for the descriptor
+
 static ssize_t write_checked(int fd, const void *buf, size_t size)
 {
+    model_claim(plain == 0, "the descriptor is open");
     ssize_t written = write_really(fd, buf, size);
 
     model_claim(written != -EBADF, "a handler never writes to a descriptor that has been closed");
     return written;
+}
+
+static int (*close_really)(int fd);
+
+static int close_checked(int fd)
+{
+    plain = 1;
+    return close_really(fd);
+}
+
+static void stop_with_close(void)
+{
+    close_really = rs_sys.close;
+    rs_sys.close = close_checked;
+    rs_signal_thread_stop();
 }
 
 // The signal thread is started first: it is thread 1.
@@ -46,6 +64,7 @@ static void make(void)
     wakers[1] = (struct model_waker){.thread = 2};
     rouse_signal_init(&awaited[0], SIGUSR1);
     handler = installed.sa_sigaction;
+    plain = 0;
 }
 
 static void unmake(void)
@@ -76,6 +95,24 @@ static void wait_and_stop(void)
     rs_signal_thread_stop();
 }
 
+// Made after the first signal, whether or not that has been delivered: the second one ends it.
+static void make_second(void)
+{
+    make();
+    handler(SIGUSR1, NULL, NULL);
+    rouse_signal_init(&awaited[1], SIGUSR1);
+}
+
+static void wait_for_second_and_stop(void)
+{
+    wait_for(&awaited[1].base, &wakers[1], NULL);
+    // Relaxed: so that only the delivery orders.
+    model_claim(atomic_load_explicit(&noted, memory_order_relaxed) == 1,
+                "what came before the second signal is seen by who is woken by it");
+    rouse_future_drop(&awaited[0].base);
+    rs_signal_thread_stop();
+}
+
 static void wait_with_second_and_stop(void)
 {
     if (poll_with(&awaited[0].base, &wakers[0], NULL) == ROUSE_PENDING) {
@@ -83,11 +120,6 @@ static void wait_with_second_and_stop(void)
             while (!model_waker_take(&wakers[1])) model_park();
         }
     }
-    rs_signal_thread_stop();
-}
-
-static void stop(void)
-{
     rs_signal_thread_stop();
 }
 
@@ -115,6 +147,11 @@ const struct model_scenario model_signal_scenarios[] = {
      .setup = make,
      .threads = {wait_and_stop, note_and_raise},
      .check = unmake},
+    {.name = "signal_second",
+     .about = "a signal that is delivered together with an earlier one publishes as well",
+     .setup = make_second,
+     .threads = {wait_for_second_and_stop, note_and_raise},
+     .check = unmake},
     {.name = "signal_against_waker",
      .about = "of two wakers the last one is woken",
      .setup = make,
@@ -128,7 +165,7 @@ const struct model_scenario model_signal_scenarios[] = {
     {.name = "signal_against_stop",
      .about = "a handler does not use a descriptor of a thread that has been stopped",
      .setup = make,
-     .threads = {stop, raise_signal}},
+     .threads = {stop_with_close, raise_signal}},
     {.name = "signal_against_restart",
      .about = "a signal that comes between two threads is delivered by the second",
      .setup = make,

@@ -259,7 +259,29 @@ static void unmake_closed(void)
     unmake_drivers();
 }
 
-static int plain;
+static int plain;  // stands for what the kernel keeps for the descriptor
+static int (*close_really)(int fd);
+
+static int close_and_read(int fd)
+{
+    model_claim(plain <= 1, "nothing is used after its close");
+    plain = 2;
+    return close_really(fd);
+}
+
+static void make_used(void)
+{
+    make();
+    plain = 0;
+    close_really = rs_sys.close;
+    rs_sys.close = close_and_read;
+}
+
+static void unmake_used(void)
+{
+    rs_sys.close = close_really;
+    unmake_closed();
+}
 
 static void use_and_leave(void)
 {
@@ -283,8 +305,7 @@ static void release_source(void)
         return;
     }
     model_claim(fd == ends[0], "the descriptor is handed back");
-    plain = 2;  // nobody uses it any more
-    (void)rs_sys.close(fd);
+    (void)rs_sys.close(fd);  // nobody uses it any more
 }
 
 static void free_driver(void)
@@ -336,6 +357,26 @@ static void read_elsewhere(void)
     model_claim(r->output == 1, "what was written is read");
 }
 
+static void look_first(void)
+{
+    (void)reader_look(&readers[0], drivers[1]);
+}
+
+static void look_second(void)
+{
+    (void)reader_look(&readers[1], drivers[1]);
+}
+
+// Watched by the first driver, with nobody waiting: two waits elsewhere both want it to move.
+static void make_watched_idle(void)
+{
+    make();
+    (void)reader_look(&readers[0], drivers[0]);
+    rouse_future_drop(&readers[0].base);
+    reader_init(&readers[0], source, 1);
+    reader_init(&readers[1], source, 2);
+}
+
 static void settle_first(void)
 {
     (void)reader_look(&readers[0], drivers[0]);
@@ -344,6 +385,12 @@ static void settle_first(void)
 static void settle_second(void)
 {
     (void)reader_look(&readers[1], drivers[1]);
+}
+
+static void drop_both(void)
+{
+    for (int i = 0; i < READERS; i++) rouse_future_drop(&readers[i].base);
+    unmake();
 }
 
 static void poll_both(void)
@@ -483,19 +530,19 @@ const struct model_scenario model_source_scenarios[] = {
      .check = unmake_closed},
     {.name = "source_close_against_use",
      .about = "the last user closes, once, and after all the others",
-     .setup = make,
+     .setup = make_used,
      .threads = {close_source, use_and_leave},
-     .check = unmake_closed},
+     .check = unmake_used},
     {.name = "source_close_twice",
      .about = "two closes close once",
-     .setup = make,
+     .setup = make_used,
      .threads = {close_source, close_and_reuse, use_and_leave},
-     .check = unmake_closed},
+     .check = unmake_used},
     {.name = "source_release_against_use",
      .about = "a source is released unless it is used",
-     .setup = make,
+     .setup = make_used,
      .threads = {release_source, use_and_leave},
-     .check = unmake_closed},
+     .check = unmake_used},
     {.name = "source_driver_freed",
      .about = "a driver that goes away cancels the waits in it",
      .setup = make_waiting_held,
@@ -506,6 +553,11 @@ const struct model_scenario model_source_scenarios[] = {
      .setup = make_watched,
      .threads = {poll_driver, read_elsewhere},
      .check = unmake},
+    {.name = "source_home_moves_for_two",
+     .about = "two waits that move a direction leave one home",
+     .setup = make_watched_idle,
+     .threads = {look_first, look_second},
+     .check = drop_both},
     {.name = "source_home_from_two",
      .about = "two waits under two drivers settle one home",
      .setup = make,

@@ -8,6 +8,7 @@
 #include <rouse/sleep.h>
 
 #include "base/clock.h"
+#include "time/sleep.h"
 #include "wait.h"
 
 #define START_NS UINT64_C(1000)
@@ -101,6 +102,13 @@ static void wait_for_wake(void)
     model_free(asleep);
 }
 
+// As a region does: what is not filed is not dropped.
+static void drop_if_filed(void)
+{
+    if (rs_sleep_is_filed(asleep)) rouse_future_drop(&asleep->base);
+    model_free(asleep);
+}
+
 // ---- Another waker ----
 
 static void wait_with_second_waker(void)
@@ -168,6 +176,11 @@ const struct model_scenario model_timer_scenarios[] = {
      .about = "a sleep that is dropped while it fires is not touched again",
      .setup = make_due,
      .threads = {fire, drop_and_free},
+     .check = unmake},
+    {.name = "timer_fire_against_look",
+     .about = "a sleep that is seen to be filed no longer is not touched again",
+     .setup = make_due,
+     .threads = {fire, drop_if_filed},
      .check = unmake},
     {.name = "timer_fire_against_poll",
      .about = "a sleep that is polled while it fires may be freed once it is ready",
