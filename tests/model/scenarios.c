@@ -20,6 +20,7 @@ extern const struct model_scenario model_poller_scenarios[];
 extern const struct model_scenario model_pool_scenarios[];
 extern const struct model_scenario model_block_on_scenarios[];
 extern const struct model_scenario model_executor_scenarios[];
+extern const struct model_scenario model_sched_scenarios[];
 extern const struct model_scenario model_signal_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
 
@@ -41,6 +42,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_pool_scenarios,
     model_block_on_scenarios,
     model_executor_scenarios,
+    model_sched_scenarios,
     model_signal_scenarios,
     model_scope_scenarios,
     NULL,

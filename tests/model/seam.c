@@ -271,9 +271,13 @@ static void allocator_free(void *data, void *memory, size_t size)
     model_free(memory);
 }
 
+// Address space is scarce: stacks take a smaller slab then.
+enum { PAGES_AT_ONCE_MAX = 4 << 20 };
+
 static void *allocator_pages_alloc(void *data, size_t size, size_t align)
 {
     (void)data;
+    if (size > PAGES_AT_ONCE_MAX) return NULL;
     return shadow_alloc(size, align < 4096 ? 4096 : align);
 }
 
