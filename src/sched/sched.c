@@ -106,15 +106,14 @@ static struct rs_worker *place(struct rs_sched *sched, struct rs_worker *worker)
 
 static void count_spawn(struct rs_sched *sched, struct rs_worker *worker)
 {
+    // Relaxed, all: see rs_sched_live(). A worker is the only writer of its own count.
     if (worker == NULL) {
-        // Release, with the acquire in rs_sched_live().
-        atomic_fetch_add_explicit(&sched->foreign_spawned, 1, memory_order_release);
+        atomic_fetch_add_explicit(&sched->foreign_spawned, 1, memory_order_relaxed);
         return;
     }
-    // Relaxed load: this worker is the only writer. Release, with the acquire in rs_sched_live().
     atomic_store_explicit(&worker->spawned,
                           atomic_load_explicit(&worker->spawned, memory_order_relaxed) + 1,
-                          memory_order_release);
+                          memory_order_relaxed);
 }
 
 // `pinned_to`: the worker's index + 1; 0: to the caller's, or any.
@@ -219,22 +218,26 @@ uint64_t rs_sched_live(const struct rs_sched *sched)
     uint64_t ended = 0;
     uint64_t spawned = 0;
 
-    // Acquire, all, with the releases in count_spawn() and the worker's. First what has ended, then
-    // what was spawned: a spawn is counted before its task can end, so if the sums are equal, none
-    // was alive in between.
+    // First what has ended, then what was spawned. Acquire, with the release of a worker that
+    // counts a task as ended: then that task's own spawn, and all that it has spawned, are seen
+    // below. So if the sums are equal, the tasks that were seen spawned are those that were seen
+    // ended, and none of them has left another one behind.
     for (unsigned i = 0; i < sched->worker_count; i++) {
         ended += atomic_load_explicit(&sched->workers[i].ended, memory_order_acquire);
     }
-    spawned += atomic_load_explicit(&sched->foreign_spawned, memory_order_acquire);
+    // Relaxed, both: for a task that no task has spawned the caller sees to it, by the pins, or by
+    // the spawners, that its spawn is either seen or refused.
+    spawned += atomic_load_explicit(&sched->foreign_spawned, memory_order_relaxed);
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        spawned += atomic_load_explicit(&sched->workers[i].spawned, memory_order_acquire);
+        spawned += atomic_load_explicit(&sched->workers[i].spawned, memory_order_relaxed);
     }
     return spawned - ended;
 }
 
 bool rs_sched_is_closing(const struct rs_sched *sched)
 {
-    // Acquire, with the release half of rs_sched_close().
+    // Acquire, with the release half of rs_sched_close(): a task that is asked to end for it sees
+    // what came before.
     return atomic_load_explicit(&sched->phase, memory_order_acquire) != RS_PHASE_OPEN;
 }
 
@@ -246,8 +249,8 @@ bool rs_sched_is_ended(const struct rs_sched *sched)
 
 bool rs_sched_is_stopped(const struct rs_sched *sched)
 {
-    // Acquire, with the release in rs_sched_stop().
-    return atomic_load_explicit(&sched->phase, memory_order_acquire) == RS_PHASE_STOPPED;
+    // Relaxed: nothing is left to be seen. Who looks after the notify finds it.
+    return atomic_load_explicit(&sched->phase, memory_order_relaxed) == RS_PHASE_STOPPED;
 }
 
 void rs_sched_notify_all(struct rs_sched *sched)
@@ -272,9 +275,10 @@ void rs_sched_end_if_done(struct rs_sched *sched)
         rs_cpu_relax();
     }
     if (rs_sched_live(sched) != 0) return;
-    // Release: whoever sees it ended sees that all has. Relaxed on failure.
+    // Release, with the acquire in rs_sched_is_ended(): whoever sees it ended sees what the tasks
+    // did. Relaxed on failure.
     if (!atomic_compare_exchange_strong_explicit(&sched->phase, &expected, RS_PHASE_ENDED,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
+                                                 memory_order_release, memory_order_relaxed)) {
         return;
     }
     (void)rs_sys.futex_wake((uint32_t *)&sched->phase, INT32_MAX);
@@ -282,8 +286,8 @@ void rs_sched_end_if_done(struct rs_sched *sched)
 
 void rs_sched_stop(struct rs_sched *sched)
 {
-    // Release: a worker that sees it stopped sees what the caller did before.
-    atomic_store_explicit(&sched->phase, RS_PHASE_STOPPED, memory_order_release);
+    // Relaxed: the notify publishes it.
+    atomic_store_explicit(&sched->phase, RS_PHASE_STOPPED, memory_order_relaxed);
     rs_sched_notify_all(sched);
 }
 
@@ -328,8 +332,8 @@ void rs_sched_bare_block(struct rs_block *block, void *arg)
 
 void rs_sched_bare(struct rs_sched *sched)
 {
-    // Release, with the acquire in rs_sched_is_bared(). The workers look after they were notified.
-    atomic_store_explicit(&sched->bared, true, memory_order_release);
+    // Relaxed: a worker looks again after the notify, which publishes it.
+    atomic_store_explicit(&sched->bared, true, memory_order_relaxed);
     rs_lock(&sched->foreign_lock);
     rs_heap_visit(sched->foreign_heap, rs_sched_bare_block, NULL);
     rs_unlock(&sched->foreign_lock);
@@ -338,8 +342,9 @@ void rs_sched_bare(struct rs_sched *sched)
 
 bool rs_sched_is_bared(const struct rs_sched *sched)
 {
-    // Acquire, with the release in rs_sched_bare().
-    return atomic_load_explicit(&sched->bared, memory_order_acquire);
+    // Relaxed: stands for nothing but itself. A worker that spawns and does not see it yet breaks
+    // the new task's shields with those of all others, when it does.
+    return atomic_load_explicit(&sched->bared, memory_order_relaxed);
 }
 
 // ---- Made and freed ----

@@ -86,7 +86,7 @@ void rs_worker_leave(struct rs_worker *worker)
 static void count(_Atomic uint64_t *counter)
 {
     // Relaxed load: ours. Release, with the acquire in rs_sched_live(): who sees a task counted as
-    // ended sees the tasks that it spawned counted.
+    // ended sees its spawn, and those of the tasks that it spawned, counted.
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                           memory_order_release);
 }
@@ -152,10 +152,10 @@ void rs_worker_schedule(struct rs_worker *w, struct rouse_task *task, bool again
         runq_push(w, &task->link);
         return;
     }
-    // Release, with the acquire of whoever takes it out: the task is as we leave it. Acquire, with
-    // the release of the earlier push, which is ours, or nobody's: a thief leaves NULL.
+    // Release, with the acquire in the sentinel's stand_in_for(): the task is as we leave it. What
+    // was there before we have put there ourselves.
     struct rs_task_link *before =
-        atomic_exchange_explicit(&w->slot, &task->link, memory_order_acq_rel);
+        atomic_exchange_explicit(&w->slot, &task->link, memory_order_release);
 
     if (before != NULL) runq_push(w, before);
 }
@@ -166,8 +166,8 @@ static struct rs_task_link *slot_take(struct rs_worker *w)
 {
     // Relaxed: only to see whether there is one; only we put any in.
     if (atomic_load_explicit(&w->slot, memory_order_relaxed) == NULL) return NULL;
-    // Acquire, with the release in rs_worker_schedule().
-    return atomic_exchange_explicit(&w->slot, NULL, memory_order_acquire);
+    // Relaxed: what is there we have put there ourselves.
+    return atomic_exchange_explicit(&w->slot, NULL, memory_order_relaxed);
 }
 
 static void inbox_drain(struct rs_worker *w)

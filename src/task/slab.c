@@ -139,8 +139,8 @@ static struct rs_block *carve(struct rs_heap *heap, uint32_t class)
     struct rs_block *block = (struct rs_block *)(void *)((char *)slab + offset);
 
     block->offset = offset;
-    // Release, with the acquire in rs_heap_visit(): the head is valid.
-    atomic_store_explicit(&slab->carved, carved + 1, memory_order_release);
+    // Relaxed: a visitor looks at the mark, which says when there is more to see.
+    atomic_store_explicit(&slab->carved, carved + 1, memory_order_relaxed);
     return block;
 }
 
@@ -267,11 +267,12 @@ void rs_heap_discard(struct rs_heap *heap)
 void rs_heap_visit(struct rs_heap *heap, void (*visit)(struct rs_block *block, void *arg),
                    void *arg)
 {
-    // Acquire, with the releases in slab_new() and carve().
+    // Acquire, with the release in slab_new().
     struct slab *slab = atomic_load_explicit(&heap->slabs, memory_order_acquire);
 
     for (; slab != NULL; slab = slab->next) {
-        uint32_t carved = atomic_load_explicit(&slab->carved, memory_order_acquire);
+        // Relaxed: the mark of a block that has been carved is 0 until the block is published.
+        uint32_t carved = atomic_load_explicit(&slab->carved, memory_order_relaxed);
 
         for (uint32_t i = 0; i < carved; i++) {
             struct rs_block *block =
