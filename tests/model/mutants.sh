@@ -105,21 +105,44 @@ list_accesses() {
         { n = ++count[$1 " " $2 " " $3]; print $1, $2, $3 "#" n, $5, $6, $7, $8, $4 }'
 }
 
-# Of the accesses that no scenario reaches, those that are more than relaxed, by their source.
+# Of the accesses that no scenario reaches, those that are more than relaxed, by their source: the
+# arguments of the calls of that name that begin in the line.
 list_unreached() {
     awk -v tree="$tree" '
+        function arguments(text,    depth, i, c) {
+            for (i = index(text, "("); i <= length(text); i++) {
+                c = substr(text, i, 1)
+                if (c == "(") depth++
+                if (c == ")" && --depth == 0) break
+            }
+            return substr(text, 1, i)
+        }
+        function is_relaxed(text, first, op,    at, call) {
+            at = 1
+            while (match(substr(text, at), "atomic_" op "[a-z_]*\\(") && at + RSTART - 1 <= first) {
+                at += RSTART - 1
+                call = arguments(substr(text, at))
+                gsub(/memory_order_relaxed/, "", call)
+                if (call ~ /memory_order/ || substr(text, at) !~ "^atomic_" op "[a-z_]*_explicit") {
+                    return 0
+                }
+                at += RLENGTH
+            }
+            return at > 1
+        }
         $4 != "-" { next }
         {
             file = tree "/" $1
             text = ""
+            op = $3
+            sub(/#.*/, "", op)
             for (n = 1; (getline line <file) > 0; n++) {
+                if (n == $8) first = length(line)
                 if (n >= $8) text = text line
                 if (n >= $8 && line ~ /;|\{$/) break
             }
             close(file)
-            if (text ~ /memory_order_(acquire|release|acq_rel|seq_cst)/ || text !~ /memory_order/) {
-                print $1, $2, $3 ": not reached: survived"
-            }
+            if (!is_relaxed(text, first, op)) print $1, $2, $3 ": not reached: survived"
         }' "$work/accesses"
 }
 
@@ -284,9 +307,15 @@ run_steps() {
 
 # ---- The table ----
 
-# survivors.txt: "MUTANT: REASON", where MUTANT is what stands here before the verdict.
+# survivors.txt: "MUTANT | REASON", where MUTANT is what stands here before the verdict. An entry of
+# what is killed by now, or is there no longer, is stale: that is a failure, too, unless only some
+# mutants were tried.
 print_table() {
-    awk '
+    awk -v orders="$orders" -v steps="$steps" -v pattern="$pattern" '
+        function is_wanted(mutant) {
+            if (pattern != ".") return 0
+            return (mutant ~ /^[^ ]+: / ? steps : orders) == "true"
+        }
         FNR == NR {
             if ($0 ~ /^#/ || $0 == "") next
             at = index($0, " | ")
@@ -297,15 +326,27 @@ print_table() {
             mutant = $0
             sub(/: [^:]*$/, "", mutant)
             total++
-            if ($0 ~ /: survived$/) {
-                if (mutant in reason) { argued++; print $0 " (" reason[mutant] ")" }
-                else { survived++; print $0 }
-            } else { killed++; print $0 }
+            if ($0 ~ /: killed by ./) {
+                killed++
+                print
+            } else if (mutant in reason) {
+                argued++
+                seen[mutant] = 1
+                print $0 " (" reason[mutant] ")"
+            } else {
+                survived++
+                print
+            }
         }
         END {
+            for (mutant in reason) {
+                if (mutant in seen || !is_wanted(mutant)) continue
+                stale++
+                print "survivors.txt: " mutant ": does not survive: stale"
+            }
             printf "%d mutants, %d killed, %d argued, %d survived\n", total, killed, argued,
                 survived
-            exit survived > 0
+            exit survived + stale > 0
         }' "$tree/tests/model/survivors.txt" <(sort "$work/results")
 }
 
