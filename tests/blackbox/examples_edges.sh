@@ -3,54 +3,10 @@
 #
 # The programs of examples/ beyond what examples.sh looks at: options they do not know, both
 # reactors, what a task costs to the byte, servers that end while connections are open, and the
-# short echo servers. Prints TAP. The programs are those of ROUSE_BUILD_DIR. With ROUSE_TEST_FULL=1
-# howdy runs a million tasks. Every wait has a limit, and what was started is ended by its process
-# id.
+# short echo servers. With ROUSE_TEST_FULL=1 howdy runs a million tasks.
 set -uo pipefail
-export LC_ALL=C
-
-tree=$(cd "$(dirname "$0")/../.." && pwd)
-build=${ROUSE_BUILD_DIR:-$tree/build}
-bin=$build/bin
-if [[ ! -x $bin/howdy ]]; then
-    echo '1..0 # SKIP the examples are not built'
-    exit 77
-fi
-
-scratch=$(mktemp -d)
-points=0
-failures=0
-server_pid=
-server_output=
-address=
-declare -A started=()
-nl=$'\n'
-
-# Ends what runs; sets `stopped` to the server's exit status.
-server_stop() {
-    stopped=none
-    [[ -n $server_pid ]] || return 0
-    kill "-${1:-TERM}" "$server_pid" 2>/dev/null
-    wait "$server_pid" 2>/dev/null
-    stopped=$?
-    server_pid=
-    exec {server_output}<&-
-}
-
-clean_up() {
-    local pid
-
-    server_stop KILL
-    for pid in "${started[@]}"; do
-        kill -TERM "$pid" 2>/dev/null
-    done
-    rm -rf "$scratch"
-}
-
-trap clean_up EXIT
-trap : PIPE  # a server that closes fails a test, not the script
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+# shellcheck source=tests/blackbox/examples.bash
+source "$(dirname "$0")/examples.bash"
 
 # A sanitizer takes memory and time, and limits the number of fibers.
 tasks=10000
@@ -63,80 +19,6 @@ if ((${ROUSE_TEST_SLOWNESS:-1} > 1)); then
 elif [[ ${ROUSE_TEST_FULL:-} == 1 ]]; then
     tasks=1000000
 fi
-# ThreadSanitizer does not start on a memory layout that is too random.
-prefix=()
-if setarch -R true 2>/dev/null; then prefix=(setarch -R); fi
-
-# --- reporting -----------------------------------------------------------------------------------
-
-# claim TEXT COMMAND...: one test point; the command's output is shown if it fails.
-claim() {
-    local text=$1
-
-    shift
-    points=$((points + 1))
-    if "$@" >"$scratch/output" 2>&1; then
-        echo "ok $points - $text"
-    else
-        sed 's/^/# /' "$scratch/output"
-        echo "not ok $points - $text"
-        failures=$((failures + 1))
-    fi
-}
-
-skip() {
-    points=$((points + 1))
-    echo "ok $points - $1 # SKIP $2"
-}
-
-# --- programs that end by themselves --------------------------------------------------------------
-
-run() {
-    "${prefix[@]}" timeout 100 "$bin/$1" "${@:2}"
-}
-
-# start NAME PROGRAM ARGUMENT...: runs it beside the script; its output goes to the file NAME.
-start() {
-    run "${@:2}" >"$scratch/$1" 2>&1 &
-    started[$1]=$!
-}
-
-# Waits for what was started under a name; sets `got` to its output. Not for a subshell, which has
-# no children.
-finish() {
-    local status
-
-    wait "${started[$1]}"
-    status=$?
-    unset "started[$1]"
-    got=$(<"$scratch/$1")
-    echo "$got"
-    echo "exit status $status"
-    return $status
-}
-
-fails_with() {
-    local expected=$1 status
-
-    shift
-    "$@"
-    status=$?
-    echo "exit status $status"
-    ((status == expected))
-}
-
-helps() {
-    run "$1" --help | grep -q "^Usage: $1 "
-}
-
-# prints TEXT COMMAND...: exactly that.
-prints() {
-    local got
-
-    got=$("${@:2}") || return
-    echo "$got"
-    [[ $got == "$1" ]]
-}
 
 # One line for each task, the time, and less memory than the limit: so much beside the future.
 howdy_is_complete() {
@@ -177,26 +59,6 @@ readiness='Socket 1 is now READABLE
 Socket 2 is now WRITABLE
 Socket 1 is now READABLE HANGUP
 Socket 2 is now READABLE HANGUP'
-
-# --- servers -------------------------------------------------------------------------------------
-
-# server_start PROGRAM ARGUMENT...: sets server_pid and address.
-server_start() {
-    local line=
-
-    exec {server_output}< <(exec "${prefix[@]}" "$bin/$1" --listen 127.0.0.1:0 "${@:2}")
-    server_pid=$!
-    read -r -t 20 -u "$server_output" line
-    echo "$line"
-    address=${line#listening on }
-    [[ $line =~ ^listening\ on\ 127\.0\.0\.1:[1-9][0-9]*$ ]]
-}
-
-server_ends_with_success() {
-    server_stop "$1"
-    echo "exit status $stopped"
-    [[ $stopped == 0 ]]
-}
 
 echoes_bytes() {
     local connection got=
