@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <rouse/blocking.h>
-#include <rouse/task.h>
+#include <rouse/scope.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -383,7 +383,7 @@ static int connection_run(void *arg)
     } else {
         start.worker->refusals--;
     }
-    httpd_server_fiber_end(server);
+    if (rouse_is_cancelled()) httpd_server_cut_off(server);
     return 0;
 }
 
@@ -396,10 +396,8 @@ static int connection_spawn(struct httpd_worker *worker, struct rouse_tcp *tcp, 
 
     if (start == NULL) return err;
     *start = (struct start){.worker = worker, .tcp = tcp, .is_admitted = is_admitted};
-    httpd_server_fiber_begin(worker->server);
-    err = rouse_spawn_at(NULL, connection_run, start, &attrs);
+    err = rouse_scope_spawn_at(&worker->server->connections, NULL, connection_run, start, &attrs);
     if (err == 0) return 0;
-    httpd_server_fiber_end(worker->server);
     free(start);
     return err;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // Each worker has a listener of its own for each address, so that the kernel spreads connections
-// over the workers and each stays where it was accepted. The root fiber starts a fiber per listener
-// and one that tends each worker, waits for a signal, and then ends them in this order:
+// over the workers and each stays where it was accepted. The root fiber opens three scopes, one in
+// the other, waits for a signal, and then leaves them from the inside out:
 //
-//     accept fibers     aborted: the listeners close
-//     tending fibers    aborted: idle connections close, no more requests are taken
-//     connections       finish the request in progress, or are aborted at the deadline
+//     accepting      a fiber for each listener    cancelled: the listeners close
+//     tending        a fiber for each worker      cancelled: idle connections close, no more
+//                                                 requests are taken
+//     connections    all of them                  finish the request in progress, or are cancelled
+//                                                 when the grace is over
 #include "server.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <rouse/await.h>
 #include <rouse/error.h>
 #include <rouse/runtime.h>
+#include <rouse/scope.h>
 #include <rouse/select.h>
 #include <rouse/signal.h>
 #include <rouse/sleep.h>
@@ -29,7 +32,6 @@ enum {
     BACKLOG = 4096,
     FD_RESERVE = 32,             // standard streams, the log, epoll, and what loads are under way
     FD_RESERVE_PER_WORKER = 80,  // listeners, the driver, and what the cache holds open
-    FIBERS_PER_WORKER = HTTPD_LISTEN_MAX + 1,
 };
 
 // ---- Counting ----
@@ -37,7 +39,7 @@ enum {
 bool httpd_server_admit(struct httpd_server *server)
 {
     // Relaxed, here and in dismiss: a limit, not an order.
-    uint32_t before = atomic_fetch_add_explicit(&server->connections, 1, memory_order_relaxed);
+    uint32_t before = atomic_fetch_add_explicit(&server->admitted, 1, memory_order_relaxed);
 
     if (before < server->connections_max) return true;
     httpd_server_dismiss(server);
@@ -46,43 +48,14 @@ bool httpd_server_admit(struct httpd_server *server)
 
 void httpd_server_dismiss(struct httpd_server *server)
 {
-    atomic_fetch_sub_explicit(&server->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->admitted, 1, memory_order_relaxed);
 }
 
-void httpd_server_fiber_begin(struct httpd_server *server)
+void httpd_server_cut_off(struct httpd_server *server)
 {
-    // Relaxed: the fiber that waits for 0 begins when nothing is accepted any more.
-    atomic_fetch_add_explicit(&server->fibers, 1, memory_order_relaxed);
+    // Relaxed: read when the connections' scope has been left.
+    atomic_fetch_add_explicit(&server->cut_off, 1, memory_order_relaxed);
 }
-
-void httpd_server_fiber_end(struct httpd_server *server)
-{
-    // Seq_cst, with drained_poll(): it registers its waker and then reads the count; we change the
-    // count and then look for a waker. One of the two sees the other.
-    if (atomic_fetch_sub_explicit(&server->fibers, 1, memory_order_seq_cst) == 1) {
-        rouse_waker_slot_wake(&server->drained);
-    }
-}
-
-// Ends when the last connection has.
-struct drained {
-    struct rouse_future base;
-    struct httpd_server *server;
-};
-
-static rouse_poll drained_poll(struct rouse_future *self, struct rouse_context *cx)
-{
-    struct httpd_server *server = ROUSE_CONTAINER_OF(self, struct drained, base)->server;
-
-    rouse_waker_slot_register(&server->drained, rouse_context_waker(cx));
-    // Seq_cst, with httpd_server_fiber_end().
-    return atomic_load_explicit(&server->fibers, memory_order_seq_cst) == 0
-               ? ROUSE_READY
-               : ROUSE_PENDING;
-}
-
-static const struct rouse_future_vtable drained_vtable = {.poll = drained_poll,
-                                                          .name = "the last connection"};
 
 // ---- Opened ----
 
@@ -153,7 +126,6 @@ void httpd_server_deinit(struct httpd_server *server)
         httpd_worker_deinit(&server->workers[i]);
     }
     free(server->workers);
-    rouse_waker_slot_deinit(&server->drained);
     if (server->log_fd >= 0) (void)close(server->log_fd);
     httpd_root_deinit(&server->root);
 }
@@ -201,7 +173,7 @@ static int accept_run(void *arg)
     return 0;
 }
 
-static int acceptor_start(struct rouse_join_handle *handle, struct httpd_worker *worker,
+static int acceptor_start(struct rouse_scope *accepting, struct httpd_worker *worker,
                           const struct rouse_addr *address, bool is_shared)
 {
     const struct rouse_tcp_listen_options options = {
@@ -215,7 +187,7 @@ static int acceptor_start(struct rouse_join_handle *handle, struct httpd_worker 
     a->worker = worker;
     err = rouse_tcp_listen(&a->listener, address, &options);
     if (err < 0) goto no_listener;
-    err = rouse_spawn_at(handle, accept_run, a, &attrs);
+    err = rouse_scope_spawn_at(accepting, NULL, accept_run, a, &attrs);
     if (err < 0) goto no_fiber;
     return 0;
 
@@ -255,14 +227,7 @@ static const char *listen_cure(int err)
 
 // ---- Started and ended ----
 
-// The fibers that are not connections.
-struct crew {
-    struct rouse_join_handle *handles;
-    size_t acceptor_count;  // these come first
-    size_t count;
-};
-
-static int listen_on(struct crew *crew, struct httpd_server *server,
+static int listen_on(struct rouse_scope *accepting, struct httpd_server *server,
                      const struct rouse_addr *wanted)
 {
     struct rouse_addr address = *wanted;
@@ -271,9 +236,7 @@ static int listen_on(struct crew *crew, struct httpd_server *server,
 
     (void)rouse_addr_format(&address, text, sizeof text);
     for (unsigned i = 0; err == 0 && i < server->worker_count; i++) {
-        err = acceptor_start(&crew->handles[crew->count], &server->workers[i], &address,
-                             server->worker_count > 1);
-        if (err == 0) crew->acceptor_count = ++crew->count;
+        err = acceptor_start(accepting, &server->workers[i], &address, server->worker_count > 1);
     }
     if (err < 0) return complain("cannot listen on", text, err, listen_cure(err));
     (void)printf("listening on http://%s/\n", text);
@@ -281,41 +244,28 @@ static int listen_on(struct crew *crew, struct httpd_server *server,
     return 0;
 }
 
-static int crew_start(struct crew *crew, struct httpd_server *server)
+static int accept_all(struct rouse_scope *accepting, struct httpd_server *server)
 {
     const struct httpd_options *options = server->options;
+    int err = 0;
 
-    crew->handles = calloc(server->worker_count * (size_t)FIBERS_PER_WORKER, sizeof *crew->handles);
-    if (crew->handles == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < options->listen_count; i++) {
-        int err = listen_on(crew, server, &options->listen[i]);
-
-        if (err < 0) return err;
+    for (unsigned i = 0; err == 0 && i < options->listen_count; i++) {
+        err = listen_on(accepting, server, &options->listen[i]);
     }
-    for (unsigned i = 0; i < server->worker_count; i++) {
+    return err;
+}
+
+static int tend_all(struct rouse_scope *tending, struct httpd_server *server)
+{
+    int err = 0;
+
+    for (unsigned i = 0; err == 0 && i < server->worker_count; i++) {
         const struct rouse_task_attrs attrs = {
             .size = sizeof attrs, .name = "tend", .worker = i + 1, .site = ROUSE_SITE};
-        int err = rouse_spawn_at(&crew->handles[crew->count], httpd_worker_tend,
-                                 &server->workers[i], &attrs);
 
-        if (err < 0) return complain("cannot start", "a worker", err, "");
-        crew->count++;
+        err = rouse_scope_spawn_at(tending, NULL, httpd_worker_tend, &server->workers[i], &attrs);
     }
-    return 0;
-}
-
-static void crew_abort(struct crew *crew, size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++) rouse_abort(&crew->handles[i]);
-    for (size_t i = from; i < to; i++) (void)rouse_join(&crew->handles[i]);
-}
-
-static void crew_end(struct crew *crew)
-{
-    crew_abort(crew, 0, crew->acceptor_count);
-    crew_abort(crew, crew->acceptor_count, crew->count);
-    free(crew->handles);
-    *crew = (struct crew){0};
+    return err < 0 ? complain("cannot start", "a worker", err, "") : 0;
 }
 
 static int wait_for_signal(void)
@@ -347,31 +297,47 @@ static void end_at_next_signal(void)
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
-static void drain(struct httpd_server *server)
+// Returns the signal's number, or a negative errno.
+static int serve_until_signal(struct httpd_server *server)
 {
-    struct drained drained = {.base.vtable = &drained_vtable, .server = server};
-    uint64_t deadline_ns = rouse_deadline_after(server->options->grace_ns);
+    struct rouse_scope tending;
+    struct rouse_scope accepting;
 
-    if (rouse_await_until(&drained.base, deadline_ns) != -ETIMEDOUT) return;
-    // Relaxed: for people.
-    (void)fprintf(stderr, "httpd: the grace is over (see --grace); connections cut off: %u\n",
-                  atomic_load_explicit(&server->fibers, memory_order_relaxed));
+    rouse_scope_open(&tending, ROUSE_NEVER);
+    rouse_scope_open(&accepting, ROUSE_NEVER);
+    int result = accept_all(&accepting, server);
+
+    if (result == 0) result = tend_all(&tending, server);
+    if (result == 0) result = wait_for_signal();
+    if (result > 0) end_at_next_signal();
+    rouse_scope_cancel(&accepting, "the server ends");
+    (void)rouse_scope_wait(&accepting, NULL);
+    rouse_scope_cancel(&tending, "the server ends");
+    (void)rouse_scope_wait(&tending, NULL);
+    return result;
 }
 
 int httpd_server_run(void *arg)
 {
     struct httpd_server *server = arg;
-    struct crew crew = {0};
+    struct rouse_deadline grace;
     int err = workers_open(server);
 
     if (err < 0) {
         (void)complain("cannot start", "the workers", err, "");
-    } else {
-        err = crew_start(&crew, server);
+        return EXIT_FAILURE;
     }
-    if (err == 0) err = wait_for_signal();
-    if (err > 0) end_at_next_signal();
-    crew_end(&crew);
-    if (err > 0) drain(server);
-    return err > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    rouse_deadline_enter(&grace, ROUSE_NEVER);
+    rouse_scope_open(&server->connections, ROUSE_NEVER);
+    int result = serve_until_signal(server);
+
+    if (result < 0) rouse_scope_cancel(&server->connections, "the server did not start");
+    rouse_deadline_move(&grace, rouse_deadline_after(server->options->grace_ns));
+    (void)rouse_scope_wait(&server->connections, NULL);
+    if (rouse_deadline_leave(&grace) == -ETIMEDOUT) {
+        // Relaxed: those that counted have ended.
+        (void)fprintf(stderr, "httpd: the grace is over (see --grace); connections cut off: %u\n",
+                      atomic_load_explicit(&server->cut_off, memory_order_relaxed));
+    }
+    return result > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -4,7 +4,7 @@
 #ifndef HTTPD_SERVER_H
 #define HTTPD_SERVER_H
 
-#include <rouse/waker.h>
+#include <rouse/scope.h>
 #include <stdatomic.h>
 
 #include "options.h"
@@ -18,10 +18,10 @@ struct httpd_server {
     struct httpd_worker *workers;
     unsigned worker_count;
     unsigned connections_max;
-    int log_fd;                       // -1: no access log
-    _Atomic uint32_t connections;     // that count towards the limit
-    _Atomic uint32_t fibers;          // of all connections, also of those being refused
-    struct rouse_waker_slot drained;  // who waits for `fibers` to become 0
+    int log_fd;                      // -1: no access log
+    struct rouse_scope connections;  // all of them, also those being refused
+    _Atomic uint32_t admitted;       // that count towards the limit
+    _Atomic uint32_t cut_off;        // that were cancelled before they were done
 };
 
 // Opens the folder and the log, and sizes the limits. Returns 0, or a negative errno after it has
@@ -34,11 +34,10 @@ void httpd_server_deinit(struct httpd_server *server);
 // `struct httpd_server`; returns the exit status.
 int httpd_server_run(void *server);
 
-// A connection's fiber begins and ends. The first says whether there is room for one more;
-// if not, or once it is over, it is to be given back.
+// Says whether there is room for one connection more; if so, it is to be given back.
 bool httpd_server_admit(struct httpd_server *server);
 void httpd_server_dismiss(struct httpd_server *server);
-void httpd_server_fiber_begin(struct httpd_server *server);
-void httpd_server_fiber_end(struct httpd_server *server);
+// A connection ends because it was cancelled.
+void httpd_server_cut_off(struct httpd_server *server);
 
 #endif

@@ -50,8 +50,9 @@ ROUSE_API void rouse_scope_open(struct rouse_scope *scope, uint64_t deadline_ns)
 ///
 /// Errors:  as rouse_spawn(); -ECANCELED once the scope has been cancelled.
 /// Owns:    as rouse_spawn(). The scope waits for the task also if the handle is given away.
-/// Threads: the owner's, and the tasks of the scope; those only where the owner is certain to wait
-///          for them, since after a rouse_scope_drop() its storage is gone.
+/// Threads: the owner's, and the tasks of the scope and of scopes inside it; those only where the
+///          owner is certain to wait for them, since after a rouse_scope_drop() its storage is
+///          gone.
 #define rouse_scope_spawn(scope, handle, fn, arg)        \
     rouse_scope_spawn_at((scope), (handle), (fn), (arg), \
                          &(const struct rouse_task_attrs){.site = ROUSE_SITE})

@@ -149,38 +149,40 @@ static int accept_fiber(void *arg)
     return 0;
 }
 
-// Waits for the last connection. The runtime's end would as well, but by ending it.
-static void connections_end(struct site *site)
+static void exchange_twice(struct site *site)
 {
-    uint64_t deadline = fault_deadline();
-
-    // Relaxed: all of them are on this worker.
-    while (atomic_load_explicit(&site->server.fibers, memory_order_relaxed) != 0) {
-        if (rouse_now_ns() > deadline) (void)fault_note(-ETIMEDOUT);
-        if (rouse_now_ns() > deadline || rouse_sleep(ROUSE_NS_PER_MS) < 0) break;
-    }
+    if (exchange(&site->address)) step_done();
+    fault_over();
+    if (exchange(&site->address)) step_done();
 }
 
-// Where the wait for this fiber itself failed, it is cancelled, and its joins do not wait. So what
-// the others use is theirs, or stays until the runtime has ended.
+// In scopes as httpd_server_run() has them. They wait for what is in them also where a wait of this
+// fiber failed.
 static void serve(struct site *site)
 {
-    struct rouse_join_handle accepting, tending;
     struct httpd_worker *worker = &site->server.workers[0];
-    bool tends = fault_note(rouse_spawn(&tending, httpd_worker_tend, worker)) == 0;
+    struct rouse_deadline limit;
+    struct rouse_scope tending, accepting;
 
+    rouse_deadline_enter(&limit, ROUSE_NEVER);
+    rouse_scope_open(&site->server.connections, ROUSE_NEVER);
+    rouse_scope_open(&tending, ROUSE_NEVER);
+    rouse_scope_open(&accepting, ROUSE_NEVER);
+    (void)fault_note(rouse_scope_spawn(&tending, NULL, httpd_worker_tend, worker));
     (void)rouse_tcp_listener_ref(site->listener);
-    if (fault_note(rouse_spawn(&accepting, accept_fiber, site)) == 0) {
-        if (exchange(&site->address)) step_done();
-        fault_over();
-        if (exchange(&site->address)) step_done();
-        (void)rouse_abort_and_wait(&accepting);
+    if (fault_note(rouse_scope_spawn(&accepting, NULL, accept_fiber, site)) == 0) {
+        exchange_twice(site);
     } else {
         rouse_tcp_listener_unref(site->listener);
     }
+    rouse_scope_cancel(&accepting, NULL);
+    (void)rouse_scope_wait(&accepting, NULL);
     fault_over();
-    if (tends) (void)rouse_abort_and_wait(&tending);
-    connections_end(site);
+    rouse_scope_cancel(&tending, NULL);
+    (void)rouse_scope_wait(&tending, NULL);
+    rouse_deadline_move(&limit, fault_deadline());
+    (void)rouse_scope_wait(&site->server.connections, NULL);
+    (void)fault_note(rouse_deadline_leave(&limit));
 }
 
 static int site_listen(struct site *site)
