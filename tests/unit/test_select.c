@@ -266,6 +266,52 @@ static void timers(void)
     claim(before.timers == after.timers, "and no timer is left");
 }
 
+// ---- What a loser held ----
+
+// Another task, which reads behind the one that is to lose.
+struct reader {
+    struct pair pair;
+    struct rouse_join_handle task;
+};
+
+static int read_behind(void *arg)
+{
+    struct reader *reader = arg;
+    char buf[8];
+
+    return (int)rouse_tcp_read(reader->pair.near, buf, sizeof buf);
+}
+
+static void queue_and_write(void *arg)
+{
+    struct reader *reader = arg;
+
+    must(rouse_spawn(&reader->task, read_behind, reader), "spawn");
+    must(rouse_yield(), "yield");  // it is queued now
+    write_some(reader->pair.far);
+}
+
+// The body of a branch waits for a task that waits for what the losing branch was granted. It must
+// be withdrawn before the body runs, or nobody goes on.
+static void what_the_loser_held(void)
+{
+    struct reader reader = {.pair = pair_new()};
+    struct rouse_tcp_read op;
+    struct rouse_borrow lent;
+    char buf[8];
+
+    rouse_tcp_read_init(&op, reader.pair.near, buf, sizeof buf);
+    claim(loses(&op.base, queue_and_write, &reader) && rouse_join(&reader.task) == 3,
+          "the branch that wins may wait for what the loser was granted");
+    rouse_tcp_read_init(&op, reader.pair.near, buf, sizeof buf);
+    rouse_borrow_init(&lent, &op.base);
+    claim(loses(&lent.base, queue_and_write, &reader) && !rouse_future_is_ended(&op.base),
+          "a loser that was lent stands in its queue still");
+    rouse_future_drop(&op.base);
+    claim(rouse_join(&reader.task) == 3, "and lets others pass when it is dropped");
+    pair_free(&reader.pair);
+}
+
 // ---- Partial ----
 
 static void the_first_bytes(void *conn)
@@ -497,6 +543,7 @@ static int losers(void *arg)
     a_write();
     a_descriptor();
     timers();
+    what_the_loser_held();
     a_read_exact();
     long_writes();
     a_join();
