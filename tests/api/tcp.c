@@ -15,59 +15,20 @@
 #include <unistd.h>
 
 #include "harness/api.h"
+#include "harness/pair.h"
 
 static struct rouse_tcp_listener *listener;
 static struct rouse_addr address;
 
 static void open_listener(void)
 {
-    struct rouse_addr any = rouse_addr_loopback(0);
-
-    CHECK_EQ(rouse_tcp_listen(&listener, &any, NULL), 0);
-    CHECK_EQ(rouse_tcp_listener_address(listener, &address), 0);
-    CHECK(rouse_addr_port(&address) != 0);
+    listen_anywhere(&listener, &address);
 }
 
 static void close_listener(void)
 {
     rouse_tcp_listener_unref(listener);
     listener = NULL;
-}
-
-// A connected pair, made by accepting and connecting at once.
-struct pair {
-    struct rouse_tcp_accept accept;
-    struct rouse_tcp_connect connect;
-    struct rouse_join both;
-    struct rouse_tcp *server;
-    struct rouse_tcp *client;
-};
-
-static void pair_init(struct pair *pair)
-{
-    open_listener();
-    rouse_tcp_accept_init(&pair->accept, listener);
-    rouse_tcp_connect_init(&pair->connect, &address);
-    rouse_join_init(&pair->both, &pair->accept.base, &pair->connect.base);
-}
-
-static void pair_take(struct pair *pair)
-{
-    CHECK_EQ(pair->accept.output, 0);
-    CHECK_EQ(pair->connect.output, 0);
-    pair->server = rouse_tcp_accept_take(&pair->accept);
-    pair->client = rouse_tcp_connect_take(&pair->connect);
-    CHECK(pair->server != NULL && pair->client != NULL);
-    CHECK(rouse_tcp_accept_take(&pair->accept) == NULL);
-    CHECK(rouse_tcp_connect_take(&pair->connect) == NULL);
-    rouse_future_drop(&pair->both.base);
-    close_listener();
-}
-
-static void pair_free(struct pair *pair)
-{
-    rouse_tcp_unref(pair->server);
-    rouse_tcp_unref(pair->client);
 }
 
 // ---- Echo ----
@@ -676,11 +637,11 @@ static rouse_poll connection_that_nobody_took_is_closed(void *frame, struct rous
     CHECK_EQ(f->read.output, 0);
     rouse_tcp_unref(f->pair.client);
     // Neither side taken, and operations dropped before their first poll.
-    rouse_tcp_accept_init(&f->pair.accept, listener);
+    rouse_tcp_accept_init(&f->pair.accept, f->pair.listener);
     rouse_future_drop(&f->pair.accept.base);
-    rouse_tcp_connect_init(&f->pair.connect, &address);
+    rouse_tcp_connect_init(&f->pair.connect, &f->pair.address);
     rouse_future_drop(&f->pair.connect.base);
-    close_listener();
+    pair_unlisten(&f->pair);
     BODY_END();
 }
 
