@@ -77,6 +77,8 @@ static int spawn_fiber(const struct body_target *target, struct rouse_join_handl
         err = rouse_spawner_spawn_at(target->spawner, handle, fiber_main, frame, attrs);
     } else if (target->runtime != NULL) {
         err = rouse_runtime_spawn(target->runtime, handle, fiber_main, frame, attrs);
+    } else if (target->scope != NULL) {
+        err = rouse_scope_spawn_at(target->scope, handle, fiber_main, frame, attrs);
     } else {
         err = rouse_spawn_at(handle, fiber_main, frame, attrs);
     }
@@ -149,6 +151,9 @@ static int spawn_frame(const struct body_target *target, struct rouse_join_handl
     }
     if (target->runtime != NULL) {
         return rouse_runtime_spawn_future(target->runtime, handle, &spec, attrs);
+    }
+    if (target->scope != NULL) {
+        return rouse_scope_spawn_future_at(target->scope, handle, &spec, attrs);
     }
     return rouse_spawn_future_at(handle, &spec, attrs);
 }

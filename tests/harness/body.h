@@ -23,8 +23,8 @@
 // The file is compiled twice, with ROUSE_TEST_STYLE_FIBER or ROUSE_TEST_STYLE_ASYNC. As a fiber,
 // the function is called once, on a stack of its own, and an await is a rouse_await(). As a frame,
 // it is the poll function of a future, and an await is a ROUSE_AWAIT: return, and come back there.
-// The rules for frames hold for both: no await inside a switch, one on a line, nothing kept in
-// local variables across it.
+// AWAIT_SCOPE leaves a scope; the result is the wait's output. The rules for frames hold for both:
+// no await inside a switch, one on a line, nothing kept in local variables across it.
 //
 // A body is cancelled at an await, in both styles: it goes no further, and its frame's `end` is
 // called. `end` is called exactly once, however the body ends, also if it never began.
@@ -36,6 +36,7 @@
 #include <rouse/await.h>
 #include <rouse/executor.h>
 #include <rouse/runtime.h>
+#include <rouse/scope.h>
 
 enum body_style { STYLE_FIBER, STYLE_ASYNC };
 
@@ -59,6 +60,7 @@ struct body {
 struct body_target {
     struct rouse_runtime *runtime;
     struct rouse_spawner *spawner;
+    struct rouse_scope *scope;
 };
 
 // Spawns a body in a style; its frame is a copy of `init`, which starts with a `struct body`.
@@ -102,6 +104,9 @@ int64_t joined(struct rouse_join_handle *handle);
 // return ROUSE_READY;
 #define BODY_END() return ROUSE_READY
 
+// (void)rouse_scope_wait(scope, &(wait)->output);
+#define AWAIT_SCOPE(wait, scope) (void)rouse_scope_wait((scope), &(wait)->output)
+
 #elif defined ROUSE_TEST_STYLE_ASYNC
 
 #define STYLE STYLE_ASYNC
@@ -116,6 +121,13 @@ int64_t joined(struct rouse_join_handle *handle);
 
 #define AWAIT(future) ROUSE_AWAIT(future)
 #define BODY_END() ROUSE_ASYNC_END()
+
+// rouse_scope_wait_init(wait, scope); AWAIT(&(wait)->base);
+#define AWAIT_SCOPE(wait, scope)                \
+    do {                                        \
+        rouse_scope_wait_init((wait), (scope)); \
+        AWAIT(&(wait)->base);                   \
+    } while (0)
 
 #endif
 
@@ -132,6 +144,10 @@ int64_t joined(struct rouse_join_handle *handle);
 //
 //     body_spawn(STYLE, NULL, handle, &type_of_fn, &(struct fn){.count = 3}, &attrs_with_site)
 #define SPAWN(handle, fn, ...) SPAWN_ON(NULL, handle, fn, __VA_ARGS__)
+
+// The same into a scope; without a handle, since the scope waits for it.
+#define SPAWN_IN(scope_, fn, ...) \
+    SPAWN_ON(&(const struct body_target){.scope = (scope_)}, NULL, fn, __VA_ARGS__)
 
 // The same on a `const struct body_target *`.
 #define SPAWN_ON(target, handle, fn, ...)                                                \
