@@ -118,33 +118,70 @@ static int scopes(void *arg)
 
 // ---- Lateness ----
 
-static int lateness(void *arg)
+// Returns when a deadline was felt.
+static uint64_t feel_deadline(uint64_t until)
 {
-    static double late_us[DEADLINES];
+    struct rouse_deadline deadline;
+
+    rouse_deadline_enter(&deadline, until);
+    int err = rouse_sleep(ROUSE_NEVER);
+    uint64_t now = rouse_now_ns();
+
+    (void)rouse_deadline_leave(&deadline);
+    if (err != -ETIMEDOUT) must(-EIO, "the deadline");
+    return now;
+}
+
+// The same without a runtime: what the kernel and the machine make of it.
+static uint64_t feel_bare(uint64_t until)
+{
+    struct timespec at = {.tv_sec = (time_t)(until / ROUSE_NS_PER_S),
+                          .tv_nsec = (long)(until % ROUSE_NS_PER_S)};
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) continue;
+    return rouse_now_ns();
+}
+
+struct lateness {
+    double us[DEADLINES];
+    int early;
+};
+
+static void lateness_add(struct lateness *lateness, int i, uint64_t until, uint64_t now)
+{
+    lateness->early += now < until;
+    lateness->us[i] = (double)(int64_t)(now - until) / 1e3;
+}
+
+static void lateness_print(struct lateness *lateness, const char *what)
+{
+    double *us = lateness->us;
+    double middle = median(us, DEADLINES);
+
+    printf("%d %s of 0.1 to 3 ms: %d early; late p50 %.1f us, p99 %.1f us, max %.1f us\n",
+           DEADLINES, what, lateness->early, middle, us[DEADLINES * 99 / 100], us[DEADLINES - 1]);
+}
+
+// In turn, so that both meet the same machine. One worker, with nothing else to do.
+static int late(void *arg)
+{
+    static struct lateness deadlines;
+    static struct lateness bare;
     uint64_t random = 1;
-    int early = 0;
 
     (void)arg;
     for (int i = 0; i < DEADLINES; i++) {
-        struct rouse_deadline deadline;
-
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
-        uint64_t until = rouse_deadline_after(100000 + (random >> 33) % 3000000);
+        uint64_t duration_ns = 100000 + (random >> 33) % 3000000;
+        uint64_t until = rouse_deadline_after(duration_ns);
 
-        rouse_deadline_enter(&deadline, until);
-        int err = rouse_sleep(ROUSE_NEVER);
-        uint64_t now = rouse_now_ns();
-
-        (void)rouse_deadline_leave(&deadline);
-        if (err != -ETIMEDOUT) must(-EIO, "the deadline");
-        early += now < until;
-        late_us[i] = (double)(int64_t)(now - until) / 1e3;
+        lateness_add(&deadlines, i, until, feel_deadline(until));
+        until = rouse_deadline_after(duration_ns);
+        lateness_add(&bare, i, until, feel_bare(until));
     }
-    double middle = median(late_us, DEADLINES);
-
-    printf("%d deadlines of 0.1 to 3 ms: %d early; late p50 %.1f us, p99 %.1f us, max %.1f us\n",
-           DEADLINES, early, middle, late_us[DEADLINES * 99 / 100], late_us[DEADLINES - 1]);
-    return early;
+    lateness_print(&deadlines, "deadlines");
+    lateness_print(&bare, "bare sleeps");
+    return deadlines.early;
 }
 
 // ---- Overhead, in CPU time ----
@@ -212,7 +249,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc > 1) largest = strtoul(argv[1], NULL, 10);
-    if (rouse_run_with(overhead, NULL, &one) != 0 || rouse_run_with(lateness, NULL, &one) != 0) {
+    if (rouse_run_with(overhead, NULL, &one) != 0 || rouse_run_with(late, NULL, &one) != 0) {
         return 1;
     }
     return rouse_run_with(scopes, NULL, &one);
