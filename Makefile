@@ -66,15 +66,18 @@ mutants: build  ## Weaken each memory order and protocol step, and see that it i
 chaos: build  ## The API suite and httpd under chaos; SEED=n repeats a run
 	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/chaos/run.sh $(SEED)
 
-fuzz:  ## Fuzz what reads foreign bytes, ten seconds each (clang)
+fuzz:  ## Run each fuzzer for ten seconds, or all of them for MINUTES=n (clang)
 	@$(DEPS) build fuzz
 	CC=clang-14 cmake --preset fuzz
 	cmake --build $(BUILD)/fuzz -j $(JOBS) --target fuzzers
+ifdef MINUTES
+	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD)/fuzz bash tests/fuzz/fuzz.sh $(MINUTES) $(JOBS)
+else
 	ctest --test-dir $(BUILD)/fuzz --output-on-failure -j $(JOBS) -L fuzz
+endif
 
-MINUTES ?= 10
 soak: build  ## Run every kind of work at once for MINUTES=n (10), and see that nothing grows
-	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/soak/soak.sh --minutes $(MINUTES)
+	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/soak/soak.sh --minutes $(or $(MINUTES),10)
 
 bench: build  ## Build and run every benchmark that needs no peer
 	@scripts/bench.sh
