@@ -141,9 +141,9 @@ static bool waker_replace(struct rouse_sleep *sleep, const struct rouse_waker *w
     }
 }
 
+// The sleep is not filed: who polls it has taken it out, or found it out of the wheel.
 static rouse_poll sleep_end(struct rouse_sleep *sleep, int output)
 {
-    if (state_load(sleep) == RS_SLEEP_FILED) unfile(sleep);
     sleep->output = output;
     return ROUSE_READY;
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Sleeps polled by hand under drivers of the test's own: moved deadlines, and drivers that go away.
+// Sleeps polled by hand under drivers of the test's own: wakers that are replaced, moved deadlines,
+// and drivers that go away.
 
 #include <errno.h>
 #include <rouse.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "claim.h"
@@ -98,8 +101,89 @@ static void its_driver_goes(void)
     rouse_driver_free(second);
 }
 
+static void its_waker_is_replaced(void)
+{
+    struct rouse_driver *driver = driver_new();
+    struct hand_waker first = {0};
+    struct hand_waker second = {0};
+    struct rouse_sleep sleep;
+
+    rouse_sleep_init(&sleep, ROUSE_NS_PER_MS);
+    (void)poll_under(driver, &first, &sleep.base);
+    (void)poll_under(driver, &first, &sleep.base);
+    claim(hand_waker_shares(&first) == 1, "polled twice it holds one share of its waker");
+    (void)poll_under(driver, &second, &sleep.base);
+    claim(hand_waker_shares(&first) == 0 && hand_waker_shares(&second) == 1,
+          "polled with another waker it gives the first one back");
+    claim(rouse_driver_turn(driver, ROUSE_NEVER) == 1 && hand_waker_wakes(&first) == 0 &&
+              hand_waker_wakes(&second) == 1,
+          "and wakes the last one");
+    claim(poll_under(driver, &first, &sleep.base) == ROUSE_READY, "whoever polls it ends it");
+    claim(hand_waker_shares(&first) == 0 && hand_waker_shares(&second) == 0,
+          "no waker is left behind");
+    rouse_driver_free(driver);
+}
+
+static void it_is_due_before_it_fires(void)
+{
+    struct rouse_driver *driver = driver_new();
+    struct hand_waker hand = {0};
+    struct rouse_sleep sleep;
+
+    rouse_sleep_init(&sleep, ROUSE_NS_PER_S * 3600);
+    (void)poll_under(driver, &hand, &sleep.base);
+    rouse_sleep_reset(&sleep, 0);
+    claim(poll_under(driver, &hand, &sleep.base) == ROUSE_READY && sleep.output == 0,
+          "moved into the past it ends at the next poll");
+    claim(hand_waker_shares(&hand) == 0 && rouse_driver_turn(driver, 0) == 0,
+          "and is in no wheel any more");
+    rouse_driver_free(driver);
+}
+
+static void it_moves_between_drivers(void)
+{
+    struct rouse_driver *first = driver_new();
+    struct rouse_driver *second = driver_new();
+    struct hand_waker hand = {0};
+    struct rouse_sleep sleep;
+
+    rouse_sleep_init(&sleep, ROUSE_NS_PER_MS);
+    (void)poll_under(first, &hand, &sleep.base);
+    (void)poll_under(second, &hand, &sleep.base);
+    nap_ms(2);
+    claim(rouse_driver_turn(first, 0) == 0, "polled under another driver it leaves the first");
+    claim(rouse_driver_turn(second, ROUSE_NEVER) == 1 && hand_waker_wakes(&hand) == 1,
+          "and fires at the second");
+    rouse_future_drop(&sleep.base);
+    claim(hand_waker_shares(&hand) == 0, "no waker is left behind");
+    rouse_driver_free(second);
+    rouse_driver_free(first);
+}
+
+static void what_it_says(void)
+{
+    struct rouse_sleep sleep;
+    char text[64];
+    double left = 0;
+
+    rouse_sleep_until_init(&sleep, ROUSE_NEVER);
+    rouse_future_describe(&sleep.base, text, sizeof text);
+    claim(strcmp(text, "sleep for ever") == 0, "one without an end says so");
+    rouse_sleep_init(&sleep, 3600 * ROUSE_NS_PER_S);
+    rouse_future_describe(&sleep.base, text, sizeof text);
+    claim(sscanf(text, "sleep, %lf s left", &left) == 1 && left > 0 && left <= 3600,
+          "another one says how long it will be");
+    rouse_sleep_until_init(&sleep, 0);
+    rouse_future_describe(&sleep.base, text, sizeof text);
+    claim(strcmp(text, "sleep, 0.000 s left") == 0, "and that it is due");
+}
+
 int main(void)
 {
+    its_waker_is_replaced();
+    it_is_due_before_it_fires();
+    it_moves_between_drivers();
+    what_it_says();
     moved_later_after_it_fired();
     moved_earlier();
     its_driver_goes();
