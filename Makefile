@@ -82,7 +82,7 @@ soak: build  ## Run every kind of work at once for MINUTES=n (10), and see that 
 bench: build  ## Build and run every benchmark that needs no peer
 	@scripts/bench.sh
 
-coverage:  ## Run the fast tests with line coverage; the report is build/coverage/report.html
+coverage:  ## Lines and branches that the fast tests reach, by folder; the core has bars
 	@$(DEPS) build coverage
 	@scripts/coverage.sh $(JOBS) '$(SLOW)'
 

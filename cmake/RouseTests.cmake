@@ -35,9 +35,9 @@ if("thread" IN_LIST ROUSE_SANITIZE)
     endif()
 endif()
 
-# Sanitizers and emulators slow a test down by about ten.
+# Sanitizers and emulators slow a test down by about ten, and counters that threads share do too.
 set(rouse_test_time 1)
-if(ROUSE_SANITIZE OR CMAKE_CROSSCOMPILING_EMULATOR)
+if(ROUSE_SANITIZE OR CMAKE_CROSSCOMPILING_EMULATOR OR CMAKE_C_FLAGS_DEBUG MATCHES "--coverage")
     set(rouse_test_time 4)
 endif()
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "stress/stress.h"
+#include "unit/child.h"
 
 enum {
     NOTES_MAX = 32,
@@ -279,7 +280,7 @@ static _Noreturn void case_process(const struct fault_case *c)
         print_notes();
         fprintf(stderr, "%s\n", wrong);
     }
-    _exit(nothing_is_left(&before) && wrong == NULL ? 0 : STATUS_WRONG);
+    child_exit(nothing_is_left(&before) && wrong == NULL ? 0 : STATUS_WRONG);
 }
 
 // ---- In the parent ----
