@@ -4,7 +4,8 @@
 #
 #   examples/NAME.c      bin/NAME             the shared library, public headers only
 #   apps/httpd/main.c    bin/httpd            the rest of the folder is the library httpd_core
-#   bench/NAME.c         bin/bench_NAME       the static library; may use src/ headers
+#   bench/NAME.c         bin/bench_NAME       the static library; may use src/ headers; bench.c is
+#                                             part of each
 #   bench/net/NAME.c     bin/bench_net_NAME   common.c, if there, is part of each
 #
 # A source that needs another library says so near its top: "// Needs: NAME" names a pkg-config
@@ -86,10 +87,12 @@ endfunction()
 
 if(ROUSE_BUILD_BENCH)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
+    set(harness "${PROJECT_SOURCE_DIR}/bench/bench.c")
+    list(REMOVE_ITEM sources "${harness}")
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
         string(REGEX REPLACE "^bench_" "" name "${name}")
-        rouse_add_bench(bench_${name} "${source}")
+        rouse_add_bench(bench_${name} "${source}" "${harness}")
     endforeach()
 
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/net/*.c")
