@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//
+// The rows of bench/README.md in asio: picks one, runs it once, prints one line of JSON. N workers
+// are N threads in run(); a row is a coroutine.
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "rows.hpp"
+
+using Run = awaitable<Measured> (*)(std::uint64_t n);
+
+struct Row {
+    const char *name;
+    std::uint64_t default_n;
+    Run one_thread, many_threads;
+};
+
+static const Row ROWS[] = {
+    {"mpsc_b", 4000000, Rows<OneThread>::mpsc_b, Rows<ManyThreads>::mpsc_b},
+    {"mpsc_u", 4000000, Rows<OneThread>::mpsc_u, Rows<ManyThreads>::mpsc_u},
+    {"oneshot", 1000000, Rows<OneThread>::oneshot, Rows<ManyThreads>::oneshot},
+    {"pingpong_chan", 200000, Rows<OneThread>::pingpong_chan, Rows<ManyThreads>::pingpong_chan},
+    {"broadcast", 1000000, Rows<OneThread>::broadcast, Rows<ManyThreads>::broadcast},
+    {"mutex", 640000, Rows<OneThread>::mutex, Rows<ManyThreads>::mutex},
+    {"mutex_held", 640000, Rows<OneThread>::mutex_held, Rows<ManyThreads>::mutex_held},
+    {"semaphore", 640000, Rows<OneThread>::semaphore, Rows<ManyThreads>::semaphore},
+    {"notify", 1000000, Rows<OneThread>::notify, Rows<ManyThreads>::notify},
+};
+
+static const char USAGE[] =
+    "usage: peer_asio BENCH [--workers N] [--n OPERATIONS]\n"
+    "       peer_asio --list | --help\n"
+    "\n"
+    "One row of the comparison, in asio.";
+
+[[noreturn]] static void misuse(const char *what, const char *value)
+{
+    std::fprintf(stderr, "peer_asio: %s: '%s' (see --help)\n", what, value);
+    std::exit(2);
+}
+
+static std::uint64_t number(const char *option, const char *text)
+{
+    if (text == nullptr) text = "";
+    char *end;
+    unsigned long long value = std::strtoull(text, &end, 10);
+
+    // strtoull() would take a sign or leading blanks.
+    if (*text < '0' || *text > '9' || *end != '\0' || value == 0) misuse(option, text);
+    return value;
+}
+
+static const Row &find(const char *name)
+{
+    for (const Row &row : ROWS) {
+        if (std::strcmp(row.name, name) == 0) return row;
+    }
+    misuse("no such row", name);
+}
+
+static Measured run(const Row &row, unsigned workers, std::uint64_t n)
+{
+    asio::io_context context(static_cast<int>(workers));
+    std::vector<std::thread> threads;
+    Measured measured;
+
+    co_spawn(context, (workers == 1 ? row.one_thread : row.many_threads)(n),
+             [&](std::exception_ptr failure, Measured result) {
+                 if (failure) std::rethrow_exception(failure);
+                 measured = result;
+             });
+    for (unsigned i = 1; i < workers; i++) threads.emplace_back([&] { context.run(); });
+    context.run();
+    for (std::thread &thread : threads) thread.join();
+    return measured;
+}
+
+int main(int, char **argv)
+{
+    const char *name = nullptr;
+    unsigned workers = 1;
+    std::uint64_t n = 0;
+
+    while (*++argv != nullptr) {
+        if (std::strcmp(*argv, "--workers") == 0) {
+            workers = static_cast<unsigned>(number("--workers", argv[1]));
+            ++argv;
+        } else if (std::strcmp(*argv, "--n") == 0) {
+            n = number("--n", argv[1]);
+            ++argv;
+        } else if (std::strcmp(*argv, "--list") == 0) {
+            for (const Row &row : ROWS) std::puts(row.name);
+            return 0;
+        } else if (std::strcmp(*argv, "--help") == 0) {
+            std::puts(USAGE);
+            return 0;
+        } else if (name == nullptr && **argv != '-') {
+            name = *argv;
+        } else {
+            misuse("what is this?", *argv);
+        }
+    }
+    const Row &row = find(name != nullptr ? name : "");
+
+    run(row, workers, n != 0 ? n : row.default_n).print(row.name, workers);
+}

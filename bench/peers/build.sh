@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Builds the peers as their users would, without a network:
+#
+#     bench/peers/build.sh [DIRECTORY]      DIRECTORY: default build/bench
+#
+# makes DIRECTORY/peer_tokio, peer_go and peer_asio. scripts/install-deps.sh peers gets what this
+# needs from Debian's packages.
+set -euo pipefail
+
+cd "$(dirname "$0")"
+if [[ ${1:-} == --help ]]; then
+    sed -n '4,9s/^# \{0,1\}//p' build.sh
+    exit 0
+fi
+mkdir -p "${1:-../../build/bench}"
+out=$(cd "${1:-../../build/bench}" && pwd)
+
+build_tokio() (
+    cd tokio  # cargo looks for .cargo/config.toml from here
+    # The lock file belongs to the packages that are installed, not to the repository.
+    rm -f Cargo.lock
+    cargo build --quiet --release --offline --target-dir "$out/tokio"
+    rm -f Cargo.lock
+    cp "$out/tokio/release/peer_tokio" "$out"
+)
+
+build_go() (
+    cd go
+    GOFLAGS=-mod=mod GOPROXY=off go build -trimpath -buildvcs=false -o "$out/peer_go" .
+)
+
+build_asio() {
+    "${CXX:-g++}" -std=c++20 -O3 -flto=auto -DNDEBUG -Wall -Wextra -pthread -o "$out/peer_asio" \
+        asio/*.cpp
+}
+
+build_tokio
+build_go
+build_asio

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//
+// The rows of bench/README.md in Tokio: picks one, runs it once, prints one line of JSON. With one
+// worker this is a current-thread runtime and the row is its root future; with more, the row is a
+// task of a multi-thread runtime.
+
+mod channels;
+mod locks;
+mod measure;
+
+use measure::{Clock, Measured};
+use std::future::Future;
+use std::pin::Pin;
+use std::process::exit;
+
+type Row = fn(u64) -> Pin<Box<dyn Future<Output = Measured> + Send>>;
+
+const ROWS: &[(&str, u64, Row)] = &[
+    ("mpsc_b", 4_000_000, |n| Box::pin(channels::mpsc_b(n))),
+    ("mpsc_u", 4_000_000, |n| Box::pin(channels::mpsc_u(n))),
+    ("oneshot", 1_000_000, |n| Box::pin(channels::oneshot(n))),
+    ("pingpong_chan", 200_000, |n| Box::pin(channels::pingpong_chan(n))),
+    ("broadcast", 1_000_000, |n| Box::pin(channels::broadcast(n))),
+    ("watch", 1_000_000, |n| Box::pin(channels::watch(n))),
+    ("mutex", 640_000, |n| Box::pin(locks::mutex(n))),
+    ("mutex_held", 640_000, |n| Box::pin(locks::mutex_held(n))),
+    ("rwlock", 640_000, |n| Box::pin(locks::rwlock(n))),
+    ("semaphore", 640_000, |n| Box::pin(locks::semaphore(n))),
+    ("notify", 1_000_000, |n| Box::pin(locks::notify(n))),
+];
+
+const USAGE: &str = "usage: peer_tokio BENCH [--workers N] [--n OPERATIONS]
+       peer_tokio --list | --help
+
+One row of the comparison, in Tokio.";
+
+fn misuse(what: &str) -> ! {
+    eprintln!("peer_tokio: {what} (see --help)");
+    exit(2);
+}
+
+fn number(option: &str, value: Option<String>) -> u64 {
+    match value.and_then(|text| text.parse().ok()) {
+        Some(number) if number > 0 => number,
+        _ => misuse(&format!("{option} needs a number above 0")),
+    }
+}
+
+fn run(workers: u64, row: Row, n: u64) -> Measured {
+    if workers == 1 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        return runtime.unwrap().block_on(row(n));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers as usize)
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async { tokio::spawn(row(n)).await.unwrap() })
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (mut name, mut workers, mut n) = (None, 1, None);
+
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--workers" => workers = number("--workers", args.next()),
+            "--n" => n = Some(number("--n", args.next())),
+            "--list" => return ROWS.iter().for_each(|row| println!("{}", row.0)),
+            "--help" => return println!("{USAGE}"),
+            _ if name.is_none() && !arg.starts_with('-') => name = Some(arg),
+            _ => misuse(&format!("what is {arg}?")),
+        }
+    }
+    let name = name.unwrap_or_else(|| misuse("which row?"));
+    let found = ROWS.iter().find(|row| row.0 == name);
+    let (name, default_n, row) = found.unwrap_or_else(|| misuse(&format!("no row {name}")));
+
+    run(workers, *row, n.unwrap_or(*default_n)).print(name, workers);
+}
