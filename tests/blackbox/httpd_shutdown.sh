@@ -52,9 +52,13 @@ idle_connections_are_closed() {
 download_is_finished() {
     local pid
 
+    rm -f "$scratch/got"
     fetch --limit-rate 24M -o "$scratch/got" /sparse &
     pid=$!
-    sleep 0.4
+    for _ in {1..100}; do
+        if [[ -s $scratch/got ]]; then break; fi  # it has begun
+        sleep 0.05
+    done
     kill -TERM "$server_pid"
     sleep 0.2
     kill -0 "$server_pid" || return
