@@ -348,9 +348,8 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
     if (is_closed(source)) {
         result = -EBADF;
     } else if (rs_source_tick(source, direction) != tick ||
-               ((d->first == NULL || granted) && rs_source_may_be_ready(source, direction))) {
-        // A newer event; or we stood back for a queue that is gone, or that we were taken out of
-        // meanwhile: then the event is for us, and nobody else will look.
+               (d->first == NULL && rs_source_may_be_ready(source, direction))) {
+        // A newer event; or we stood back for a queue that is gone: then nobody else will look.
         result = 1;
     } else {
         result = watch_arm(source, direction, home);

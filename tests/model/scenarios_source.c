@@ -177,6 +177,13 @@ static void make_two_waiting(void)
     put(4);
 }
 
+static void make_one_waiting_of_two(void)
+{
+    make();
+    (void)reader_look(&readers[0], drivers[0]);
+    put(4);
+}
+
 static void poll_driver(void)
 {
     (void)rs_driver_poll(drivers[0]);
@@ -326,12 +333,32 @@ static void make_waiting_held(void)
     rs_driver_hold(drivers[0]);
 }
 
+// Nobody waits at the driver that goes: the other one settles where it polls.
+static void make_watched_once(void)
+{
+    make();
+    (void)reader_look(&readers[0], drivers[0]);
+    rouse_future_drop(&readers[0].base);
+    reader_init(&readers[0], source, 2);
+}
+
+static void look_elsewhere(void)
+{
+    (void)reader_look(&readers[0], drivers[1]);
+}
+
 static void unmake_second(void)
 {
     rs_source_close(source);
     model_free(source);
     rouse_driver_free(drivers[1]);
     for (int i = 0; i < READERS; i++) claim_dropped(&readers[i].waker);
+}
+
+static void drop_and_unmake_second(void)
+{
+    rouse_future_drop(&readers[0].base);
+    unmake_second();
 }
 
 // ---- Another home ----
@@ -508,6 +535,11 @@ const struct model_scenario model_source_scenarios[] = {
      .setup = make_two_waiting,
      .threads = {poll_driver, read_first, read_second},
      .check = unmake},
+    {.name = "source_granted_against_first_wait",
+     .about = "who stands back for a queue tries when that is gone",
+     .setup = make_one_waiting_of_two,
+     .threads = {poll_driver, read_first, read_second},
+     .check = unmake},
     {.name = "source_event_against_waker",
      .about = "of two wakers of a wait the last one is woken",
      .setup = make_one_waiting,
@@ -548,6 +580,11 @@ const struct model_scenario model_source_scenarios[] = {
      .setup = make_waiting_held,
      .threads = {free_driver, read_until_cancelled},
      .check = unmake_second},
+    {.name = "source_driver_freed_against_wait_elsewhere",
+     .about = "a direction whose driver goes away is settled as that has left it",
+     .setup = make_watched_once,
+     .threads = {free_driver, look_elsewhere},
+     .check = drop_and_unmake_second},
     {.name = "source_home_moves",
      .about = "a direction moves to another driver while its event is handed out",
      .setup = make_watched,
