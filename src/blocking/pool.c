@@ -145,7 +145,7 @@ static void run_queued(struct rs_blocking_pool *pool)
 }
 
 // Call with the lock held; it is released for the time of the sleep. Returns false if the time was
-// over before anybody chose the thread: it is in no list then.
+// over. The thread may have been chosen all the same: the caller looks at the queue.
 static bool idle_wait(struct rs_blocking_pool *pool, struct pool_thread *thread)
 {
     int err;
@@ -158,9 +158,9 @@ static bool idle_wait(struct rs_blocking_pool *pool, struct pool_thread *thread)
     rs_lock(&pool->lock);
     if (rs_list_is_empty(&thread->link)) {
         pool->coming--;
-        return true;
+    } else {
+        rs_list_remove(&thread->link);
     }
-    rs_list_remove(&thread->link);
     return err != -ETIMEDOUT;
 }
 

@@ -40,8 +40,8 @@ static void job_run(struct rs_blocking_job *base, int err)
 static void wait_for_job(struct job *job)
 {
     // Acquire, with the release in job_run(). An addition of nothing, since a park orders nothing:
-    // a load might see the old value for ever.
-    while (atomic_fetch_add_explicit(&job->ended, 0, memory_order_acquire) == 0) model_park();
+    // a load might see the old value for ever. Acq_rel, since clang makes a load of a lesser one.
+    while (atomic_fetch_add_explicit(&job->ended, 0, memory_order_acq_rel) == 0) model_park();
 }
 
 static void make_for(unsigned threads_max, size_t queue_max)
