@@ -141,7 +141,26 @@ static void stop_and_start(void)
     rs_signal_thread_stop();
 }
 
+static void make_stopped(void)
+{
+    make();
+    rs_signal_thread_stop();
+}
+
+static void start_and_wait(void)
+{
+    rouse_signal_init(&awaited[1], SIGUSR1);
+    wait_for(&awaited[0].base, &wakers[0], NULL);
+    rouse_future_drop(&awaited[1].base);
+    rs_signal_thread_stop();
+}
+
 const struct model_scenario model_signal_scenarios[] = {
+    {.name = "signal_against_start",
+     .about = "a signal that comes before its reader is announced is delivered by that",
+     .setup = make_stopped,
+     .threads = {start_and_wait, raise_signal},
+     .check = unmake},
     {.name = "signal_delivered",
      .about = "a signal reaches who waits for it, and publishes",
      .setup = make,
