@@ -40,9 +40,11 @@ uint64_t path_random(void);  // in the random mode, outside the path
 
 // ---- Threads: thread.c ----
 
+#define EVERYTHING UINTPTR_MAX
+
 // What a thread will do when it goes on.
 struct op {
-    uintptr_t addr;  // 0: nothing that another thread can notice
+    uintptr_t addr;  // 0: nothing that another thread can notice; or EVERYTHING
     uint8_t size;
     bool writes;
 };
@@ -79,6 +81,8 @@ unsigned thread_start(void (*fn)(void *arg), void *arg);
 // Waits for the end of one thread; thread 0 for that of all others.
 void thread_join(unsigned thread);
 void threads_join(void);
+// What a membarrier does to them.
+void threads_fence(void);
 // All that was done is ordered before what the calling thread does, and nobody else does anything.
 bool thread_is_alone(void);
 // The calling thread adds what it knows, and what it has done; another one learns of it.

@@ -274,6 +274,28 @@ static int kernel_close(int fd)
     return 0;
 }
 
+// Both ways: the other end learns of it as of a close.
+static int kernel_shutdown(int fd, int how)
+{
+    struct object *object;
+
+    (void)how;
+    step("shutdown", fd, true);
+    object = object_of(fd);
+    if (object == NULL || object->kind != KIND_STREAM) return -ENOTSOCK;
+    thread_teach(&object->knowledge);
+    if (object->peer >= 0) {
+        struct object *peer = &objects[object->peer];
+
+        object->peer = -1;
+        peer->peer = -1;
+        thread_teach(&peer->knowledge);
+        changed(peer, EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP);
+        changed(object, EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP);
+    }
+    return 0;
+}
+
 static int kernel_fstat(int fd, struct stat *out)
 {
     if (object_of(fd) == NULL) return -EBADF;
@@ -515,6 +537,7 @@ void kernel_install(void)
     rs_sys.read = kernel_read;
     rs_sys.write = kernel_write;
     rs_sys.close = kernel_close;
+    rs_sys.shutdown = kernel_shutdown;
     rs_sys.fstat = kernel_fstat;
     rs_sys.fcntl = kernel_fcntl;
     rs_sys.openat = kernel_openat;

@@ -5,6 +5,8 @@
 // it.
 
 #include <errno.h>
+#include <linux/membarrier.h>
+#include <netdb.h>
 #include <rouse/log.h>
 #include <string.h>
 
@@ -56,10 +58,14 @@ static void *model_malloc(size_t size)
     return shadow_alloc(size, 16);
 }
 
+// Address space is scarce: stacks take a smaller slab then.
+enum { PAGES_AT_ONCE_MAX = 4 << 20 };
+
 static int model_mmap(void **out, size_t size, int protection, int flags)
 {
     (void)protection;
     (void)flags;
+    if (size > PAGES_AT_ONCE_MAX) return -ENOMEM;
     *out = shadow_alloc(size, 4096);
     return 0;
 }
@@ -139,6 +145,7 @@ int model_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 
 int model_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int model_sched_yield(void);
+int model_nanosleep(const struct timespec *time, struct timespec *left);
 
 int model_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
@@ -151,6 +158,37 @@ int model_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*chi
 int model_sched_yield(void)
 {
     model_relax();
+    return 0;
+}
+
+// Others do something meanwhile, or nobody can.
+int model_nanosleep(const struct timespec *time, struct timespec *left)
+{
+    (void)left;
+    model_relax();
+    seam_pass_until(
+        now_ns + (uint64_t)time->tv_sec * UINT64_C(1000000000) + (uint64_t)time->tv_nsec);
+    return 0;
+}
+
+int model_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                      struct addrinfo **out);
+
+// No name is known.
+int model_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                      struct addrinfo **out)
+{
+    (void)host;
+    (void)service;
+    (void)hints;
+    shadow_plain((uintptr_t)out, sizeof *out, true, (uintptr_t)__builtin_return_address(0));
+    *out = NULL;
+    return EAI_NONAME;
+}
+
+static int model_membarrier(int command)
+{
+    if (command == MEMBARRIER_CMD_PRIVATE_EXPEDITED) threads_fence();
     return 0;
 }
 
@@ -201,6 +239,7 @@ void seam_install(void)
     rs_sys.clock_gettime = model_clock_gettime;
     rs_sys.prctl = model_prctl;
     rs_sys.mprotect = model_mprotect;
+    rs_sys.membarrier = model_membarrier;
     kernel_install();
     rouse_log_set_hook(no_log, NULL, ROUSE_LOG_ERROR);
 }
@@ -270,9 +309,6 @@ static void allocator_free(void *data, void *memory, size_t size)
     (void)size;
     model_free(memory);
 }
-
-// Address space is scarce: stacks take a smaller slab then.
-enum { PAGES_AT_ONCE_MAX = 4 << 20 };
 
 static void *allocator_pages_alloc(void *data, size_t size, size_t align)
 {

@@ -86,6 +86,7 @@ struct view *thread_view(unsigned thread)
 static bool commute(const struct op *a, const struct op *b)
 {
     if (a->addr == 0 || b->addr == 0) return true;
+    if (a->addr == EVERYTHING || b->addr == EVERYTHING) return false;
     if (a->addr + a->size <= b->addr || b->addr + b->size <= a->addr) return true;
     return !a->writes && !b->writes;
 }
@@ -319,15 +320,20 @@ unsigned thread_start(void (*fn)(void *arg), void *arg)
 
 // ---- What is known ----
 
+static void view_add(struct view *view, const struct view *more)
+{
+    for (unsigned i = 0; i < LOCATIONS_MAX; i++) {
+        if (view->at[i] < more->at[i]) view->at[i] = more->at[i];
+    }
+}
+
 static void knowledge_add(struct clock *clock, struct view *view, const struct clock *more_clock,
                           const struct view *more_view)
 {
     for (unsigned i = 0; i < CLOCKS; i++) {
         if (clock->at[i] < more_clock->at[i]) clock->at[i] = more_clock->at[i];
     }
-    for (unsigned i = 0; i < LOCATIONS_MAX; i++) {
-        if (view->at[i] < more_view->at[i]) view->at[i] = more_view->at[i];
-    }
+    view_add(view, more_view);
 }
 
 void thread_teach(struct knowledge *knowledge)
@@ -343,6 +349,19 @@ void thread_learn(const struct knowledge *knowledge)
     struct thread *self = &threads[now];
 
     knowledge_add(&self->clock, &self->view, &knowledge->clock, &knowledge->view);
+}
+
+// As if each thread ran a seq_cst fence now: what any of them has seen, no other one can miss. That
+// alone orders no plain accesses.
+void threads_fence(void)
+{
+    static struct view seen;
+
+    thread_point((struct op){.addr = EVERYTHING, .writes = true});
+    memset(&seen, 0, sizeof seen);
+    for (unsigned i = 0; i < count; i++) view_add(&seen, &threads[i].view);
+    for (unsigned i = 0; i < count; i++) threads[i].view = seen;
+    trace_add("membarrier", 0, 0, 0, -1, (uintptr_t)__builtin_return_address(0));
 }
 
 // As a join does, orders all that it did before what follows.
