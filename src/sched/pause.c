@@ -33,18 +33,17 @@ static void order_against_workers(void)
 
 static bool is_still(const struct rs_worker *worker)
 {
-    // Acquire, with the releases in poll_end() and stand_still(): what it did to its tasks is seen.
+    // Acquire, with the releases in poll_end() and poll_begin(): what it did to its tasks is seen.
     return worker == rs_tls.worker ||
-           atomic_load_explicit(&worker->polling, memory_order_acquire) == 0 ||
-           atomic_load_explicit(&worker->still, memory_order_acquire) != 0;
+           atomic_load_explicit(&worker->polling, memory_order_acquire) == 0;
 }
 
 void rs_sched_pause(struct rs_sched *sched, uint64_t timeout_ns)
 {
     uint64_t waited = 0;
 
-    // Seq_cst, and the barrier: see the head of this file.
-    atomic_fetch_add_explicit(&sched->pause, 1, memory_order_seq_cst);
+    // Relaxed: the barrier orders it, see the head of this file.
+    atomic_fetch_add_explicit(&sched->pause, 1, memory_order_relaxed);
     order_against_workers();
     for (unsigned i = 0; i < sched->worker_count; i++) {
         while (!is_still(&sched->workers[i]) && waited < timeout_ns) {
@@ -56,7 +55,7 @@ void rs_sched_pause(struct rs_sched *sched, uint64_t timeout_ns)
 
 void rs_sched_resume(struct rs_sched *sched)
 {
-    // Release, with the acquire in stand_still(): we are done reading.
+    // Release, with the acquire in poll_begin(): we are done reading.
     if (atomic_fetch_sub_explicit(&sched->pause, 1, memory_order_release) == 1) {
         (void)rs_sys.futex_wake((uint32_t *)&sched->pause, INT32_MAX);
     }

@@ -300,14 +300,10 @@ static void stand_still(struct rs_worker *w)
     _Atomic uint32_t *pause = &w->sched->pause;
     uint32_t dumps;
 
-    // Release, with the acquire in the dump: all that we did to our tasks is seen.
-    atomic_store_explicit(&w->still, 1, memory_order_release);
-    // Acquire, with the release in the dump: it is done reading.
-    while ((dumps = atomic_load_explicit(pause, memory_order_acquire)) != 0) {
+    // Relaxed: poll_begin() looks again.
+    while ((dumps = atomic_load_explicit(pause, memory_order_relaxed)) != 0) {
         (void)rs_sys.futex_wait((uint32_t *)pause, dumps, NULL);
     }
-    // Relaxed: nobody reads our tasks any more.
-    atomic_store_explicit(&w->still, 0, memory_order_relaxed);
 }
 
 static void poll_begin(struct rs_worker *w, struct rouse_task *task)
@@ -322,14 +318,15 @@ static void poll_begin(struct rs_worker *w, struct rouse_task *task)
         if (ROUSE_LIKELY(atomic_load_explicit(&w->sched->pause, memory_order_acquire) == 0)) {
             return;
         }
-        atomic_store_explicit(&w->polling, 0, memory_order_relaxed);
+        // Release: as in poll_end().
+        atomic_store_explicit(&w->polling, 0, memory_order_release);
         stand_still(w);
     }
 }
 
 static void poll_end(struct rs_worker *w)
 {
-    // Release: a dump that sees us out of the poll sees what it did.
+    // Release, with the acquire in is_still(): a dump that finds us out of it sees what it did.
     atomic_store_explicit(&w->polling, 0, memory_order_release);
     rs_counter_add(RS_COUNTER_POLLS, 1);
     // Relaxed: a hint for placement.

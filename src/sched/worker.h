@@ -74,7 +74,6 @@ struct rs_worker {
     _Atomic uint32_t fibers_live;
     _Atomic uint32_t polling;
     _Atomic(struct rouse_task *) current;
-    _Atomic uint32_t still;  // stands still for a dump
     _Alignas(RS_CACHE_LINE) _Atomic(struct rs_task_link *) slot;
     struct rs_inbox inbox;
     struct rs_runq runq;

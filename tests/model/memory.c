@@ -439,6 +439,11 @@ uint64_t memory_latest(uintptr_t addr, unsigned size)
     return raw_read(addr, size);
 }
 
+uint32_t model_newest(const _Atomic uint32_t *word)
+{
+    return (uint32_t)memory_latest((uintptr_t)word, sizeof *word);
+}
+
 // ---- Plain writes to what was an atomic ----
 
 static void begin_anew(struct location *location)

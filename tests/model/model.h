@@ -66,6 +66,9 @@ unsigned model_self(void);  // 0 is the thread that sets up
 // Another thread, from within a scenario.
 void model_spawn(void (*fn)(void *arg), void *arg);
 
+// What a word is now, whatever the caller might see of it. Orders nothing.
+uint32_t model_newest(const _Atomic uint32_t *word);
+
 // Names an object in traces.
 void model_name(const volatile void *object, size_t size, const char *name);
 

@@ -21,6 +21,7 @@ extern const struct model_scenario model_pool_scenarios[];
 extern const struct model_scenario model_block_on_scenarios[];
 extern const struct model_scenario model_executor_scenarios[];
 extern const struct model_scenario model_sched_scenarios[];
+extern const struct model_scenario model_dump_scenarios[];
 extern const struct model_scenario model_signal_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
 
@@ -43,6 +44,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_block_on_scenarios,
     model_executor_scenarios,
     model_sched_scenarios,
+    model_dump_scenarios,
     model_signal_scenarios,
     model_scope_scenarios,
     NULL,

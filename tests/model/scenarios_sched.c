@@ -4,16 +4,11 @@
 // close, the last tasks of two workers, tasks that spawn when they are asked to end, shields that
 // are broken, and the stop.
 
-#include "sched/sched.h"
-
 #include <errno.h>
 
 #include "base/sys.h"
-#include "base/tls.h"
+#include "scheduler.h"
 #include "task/task.h"
-#include "wait.h"
-
-enum { WORKERS_MAX = 2 };
 
 static struct rs_sched *sched;
 static int plain;
@@ -22,23 +17,7 @@ static bool was_admitted;
 
 static void make(unsigned workers)
 {
-    struct rouse_driver *drivers[WORKERS_MAX];
-
-    // The workers' drivers get the records of these, which are known to stay.
-    for (unsigned i = 0; i < workers; i++) drivers[i] = driver_make("epoll");
-    for (unsigned i = 0; i < workers; i++) rouse_driver_free(drivers[i]);
-    sched = model_alloc(sizeof *sched);
-    *sched = (struct rs_sched){.kind = "model"};
-    int err = rs_sched_init(sched, &(struct rs_sched_options){.kind = "model",
-                                                              .workers = workers,
-                                                              .allocator = &model_allocator,
-                                                              .reactor = "epoll",
-                                                              .blocking_threads = 1,
-                                                              .blocking_queue = 1});
-
-    model_claim(err == 0, "a scheduler can be made");
-    model_name(&sched->phase, sizeof sched->phase, "sched->phase");
-    model_name(&sched->pins, sizeof sched->pins, "sched->pins");
+    sched = scheduler_make(workers);
     plain = 0;
     dropped = 0;
     was_admitted = false;
@@ -51,47 +30,17 @@ static void make_one(void)
 
 static void unmake(void)
 {
-    model_claim(rs_sched_is_ended(sched), "the scheduler ends with its last task");
-    rs_sched_deinit(sched);
-    model_free(sched);
-}
-
-// The calling thread is the worker's, without a shard of the counters: to enter and to leave that
-// takes a lock, which would order more than a scheduler does.
-static void enter(unsigned index)
-{
-    rs_tls.worker = &sched->workers[index];
-    rs_tls.heap = sched->workers[index].heap;
-}
-
-static void leave(void)
-{
-    rs_tls.heap = NULL;
-    rs_tls.worker = NULL;
-}
-
-static bool at_once(void *arg)
-{
-    (void)arg;
-    return true;
-}
-
-// Until nothing is left to run.
-static void run_what_is_there(unsigned index)
-{
-    enter(index);
-    rs_worker_run(&sched->workers[index], at_once, NULL);
-    leave();
+    scheduler_unmake(sched);
 }
 
 static void run_first(void)
 {
-    run_what_is_there(0);
+    worker_run_what_is_there(&sched->workers[0]);
 }
 
 static void run_second(void)
 {
-    run_what_is_there(1);
+    worker_run_what_is_there(&sched->workers[1]);
 }
 
 static bool is_stopped(void *arg)
@@ -101,9 +50,9 @@ static bool is_stopped(void *arg)
 
 static void run_until_stopped(void)
 {
-    enter(0);
+    worker_enter(&sched->workers[0]);
     rs_worker_run(&sched->workers[0], is_stopped, sched);
-    leave();
+    worker_leave();
 }
 
 // As a shutdown does.
@@ -115,26 +64,6 @@ static void wait_for_end(void)
 }
 
 // ---- Tasks ----
-
-// `worker`: its index + 1, to pin the task there; 0: any.
-static int spawn(const struct rouse_future_vtable *vtable, unsigned worker,
-                 void (*init)(struct rouse_future *place, void *arg), uint8_t flags)
-{
-    union {
-        const void *in;
-        void *out;
-    } arg = {.in = vtable};
-
-    return rs_sched_spawn(sched, NULL,
-                          &(struct rouse_future_spec){
-                              .size = sizeof(struct rouse_future), .init = init, .arg = arg.out},
-                          &(struct rouse_task_attrs){.worker = worker}, flags);
-}
-
-static void future_init(struct rouse_future *place, void *arg)
-{
-    *place = (struct rouse_future){.vtable = arg};
-}
 
 static rouse_poll pending_poll(struct rouse_future *self, struct rouse_context *cx)
 {
@@ -160,30 +89,28 @@ static void empty_drop(struct rouse_future *self)
 static const struct rouse_future_vtable empty = {
     .poll = pending_poll, .drop = empty_drop, .name = "empty"};
 
-static void spawn_here(const struct rouse_future_vtable *vtable, unsigned worker)
-{
-    model_claim(spawn(vtable, worker, future_init, 0) == 0, "there is memory for a task");
-}
-
 // ---- The last tasks of two workers ----
 
 static void make_last_two(void)
 {
     make(2);
-    spawn_here(&empty, 1);
-    spawn_here(&empty, 2);
+    scheduler_spawn(sched, &empty, 1, 0);
+    scheduler_spawn(sched, &empty, 2, 0);
     rs_sched_close(sched);
 }
 
 // ---- A task that spawns when it is asked to end ----
 
+static void claim_not_ended(void)
+{
+    model_claim(model_newest(&sched->phase) < RS_PHASE_ENDED,
+                "a scheduler does not end while a task is left, or being made");
+}
+
 static void late_drop(struct rouse_future *self)
 {
     (void)self;
-    // Relaxed, and an addition of nothing, which sees the newest value.
-    model_claim(atomic_fetch_add_explicit(&sched->phase, 0, memory_order_relaxed) ==
-                    RS_PHASE_CLOSING,
-                "a scheduler does not end while a task is left");
+    claim_not_ended();
 }
 
 static const struct rouse_future_vtable late = {
@@ -192,7 +119,7 @@ static const struct rouse_future_vtable late = {
 static void spawning_drop(struct rouse_future *self)
 {
     (void)self;
-    spawn_here(&late, 1);
+    scheduler_spawn(sched, &late, 1, 0);
 }
 
 static const struct rouse_future_vtable spawning = {
@@ -202,25 +129,30 @@ static const struct rouse_future_vtable spawning = {
 static void make_spawning(void)
 {
     make(2);
-    spawn_here(&spawning, 1);
+    scheduler_spawn(sched, &spawning, 1, 0);
     rs_sched_close(sched);
     run_second();
-    enter(1);
-    spawn_here(&empty, 2);
-    leave();
+    worker_enter(&sched->workers[1]);
+    scheduler_spawn(sched, &empty, 2, 0);
+    worker_leave();
 }
 
 // ---- A spawn of another thread against the close ----
 
 static void writing_init(struct rouse_future *place, void *arg)
 {
-    future_init(place, arg);
+    (void)arg;
+    claim_not_ended();
+    *place = (struct rouse_future){.vtable = &counted};
     plain = 1;
 }
 
 static void spawn_if_open(void)
 {
-    int err = spawn(&counted, 0, writing_init, 0);
+    int err = rs_sched_spawn(
+        sched, NULL,
+        &(struct rouse_future_spec){.size = sizeof(struct rouse_future), .init = writing_init},
+        NULL, 0);
 
     was_admitted = err == 0;
     model_claim(err == 0 || err == -ECANCELED, "a spawn is admitted, or comes too late");
@@ -233,9 +165,14 @@ static void close_and_read(void)
     model_claim(plain <= 1, "a close has waited for those that it did not refuse");
 }
 
+static void close_only(void)
+{
+    rs_sched_close(sched);
+}
+
 static void end_admitted(void)
 {
-    run_what_is_there(0);
+    worker_run_what_is_there(&sched->workers[0]);
     model_claim(dropped == (was_admitted ? 1 : 0), "a task that was admitted is asked to end");
     unmake();
 }
@@ -256,10 +193,10 @@ static const struct rouse_future_vtable reading = {
 static void make_waiting(void)
 {
     make(1);
-    enter(0);
-    spawn_here(&reading, 0);
-    rs_worker_run(&sched->workers[0], at_once, NULL);
-    leave();
+    worker_enter(&sched->workers[0]);
+    scheduler_spawn(sched, &reading, 0, 0);
+    worker_leave();
+    worker_run_what_is_there(&sched->workers[0]);
 }
 
 static void close_and_stop(void)
@@ -287,11 +224,22 @@ static const struct rouse_future_vtable shielded = {
 static void make_shielded(void)
 {
     make(1);
-    model_claim(spawn(&shielded, 0, future_init, RS_TASK_FIBER) == 0, "a foreign task");
-    enter(0);
-    model_claim(spawn(&shielded, 0, future_init, RS_TASK_FIBER) == 0, "a worker's task");
-    rs_worker_run(&sched->workers[0], at_once, NULL);
-    leave();
+    scheduler_spawn(sched, &shielded, 0, RS_TASK_FIBER);  // another thread's
+    worker_enter(&sched->workers[0]);
+    scheduler_spawn(sched, &shielded, 0, RS_TASK_FIBER);  // the worker's own
+    worker_leave();
+    worker_run_what_is_there(&sched->workers[0]);
+    rs_sched_close(sched);
+}
+
+// The worker's alone: nothing but the notify wakes it.
+static void make_shielded_own(void)
+{
+    make(1);
+    worker_enter(&sched->workers[0]);
+    scheduler_spawn(sched, &shielded, 0, RS_TASK_FIBER);
+    worker_leave();
+    worker_run_what_is_there(&sched->workers[0]);
     rs_sched_close(sched);
 }
 
@@ -318,6 +266,11 @@ const struct model_scenario model_sched_scenarios[] = {
      .setup = make_one,
      .threads = {spawn_if_open, close_and_read},
      .check = end_admitted},
+    {.name = "sched_spawn_against_end",
+     .about = "the scheduler ends after the spawns that are admitted, while a close waits for them",
+     .setup = make_one,
+     .threads = {spawn_if_open, close_only, run_first},
+     .check = end_admitted},
     {.name = "sched_close_to_stop",
      .about = "a close reaches tasks and publishes, so does the end, and a worker sees the stop",
      .setup = make_waiting,
@@ -326,6 +279,11 @@ const struct model_scenario model_sched_scenarios[] = {
     {.name = "sched_bare",
      .about = "shields break, in all tasks, whoever has spawned them",
      .setup = make_shielded,
+     .threads = {run_until_stopped, bare_and_stop},
+     .check = unmake},
+    {.name = "sched_bare_own",
+     .about = "a worker that sleeps is told that shields are broken",
+     .setup = make_shielded_own,
      .threads = {run_until_stopped, bare_and_stop},
      .check = unmake},
     {.name = NULL},
