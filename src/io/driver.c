@@ -282,8 +282,8 @@ void rouse_driver_notify(struct rouse_driver *driver)
 
 bool rs_driver_is_notified(const struct rouse_driver *driver)
 {
-    // Acquire, with the exchange in rouse_driver_notify(): what it is about is seen.
-    return atomic_load_explicit(&driver->state, memory_order_acquire) == RS_DRIVER_NOTIFIED;
+    // Relaxed: a hint. What a notify is about is seen by who was notified.
+    return atomic_load_explicit(&driver->state, memory_order_relaxed) == RS_DRIVER_NOTIFIED;
 }
 
 const char *rouse_driver_reactor(const struct rouse_driver *driver)

@@ -57,9 +57,9 @@ bool rs_socket_unref(struct rs_socket *socket)
 
 static bool is_closed(const struct rs_socket *socket)
 {
-    // Acquire, with the exchange in rs_socket_close(). The order that counts is the kernel's: who
-    // has met our shutdown() sees the flag set before it.
-    return atomic_load_explicit(&socket->closed, memory_order_acquire) != 0;
+    // Relaxed: the order that counts is the kernel's. Who has met our shutdown() sees the flag, for
+    // that was set before.
+    return atomic_load_explicit(&socket->closed, memory_order_relaxed) != 0;
 }
 
 // Somebody waits, or is in a system call: the kernel may hold the connection after our close().
@@ -75,8 +75,8 @@ static bool is_busy(const struct rs_socket *socket)
 
 void rs_socket_close(struct rs_socket *socket)
 {
-    // Acq_rel: see is_closed(). Of several closers one goes on.
-    if (atomic_exchange_explicit(&socket->closed, 1, memory_order_acq_rel) != 0) return;
+    // Relaxed: see is_closed(). Of several closers one goes on.
+    if (atomic_exchange_explicit(&socket->closed, 1, memory_order_relaxed) != 0) return;
     rs_counter_add(RS_COUNTER_SOCKETS, -1);
 
     // A user of our own keeps the descriptor's number until the peer has been told. The shutdown
