@@ -24,7 +24,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 
 #include "base/counters.h"
@@ -305,10 +304,14 @@ static bool is_ours(const struct sigaction *action)
     return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_signal;
 }
 
+// Not by bytes: a set is larger than what the kernel has of it, and libc leaves the rest unwritten.
 static bool are_equal(const struct sigaction *a, const struct sigaction *b)
 {
-    return a->sa_sigaction == b->sa_sigaction && a->sa_flags == b->sa_flags &&
-           memcmp(&a->sa_mask, &b->sa_mask, sizeof a->sa_mask) == 0;
+    if (a->sa_sigaction != b->sa_sigaction || a->sa_flags != b->sa_flags) return false;
+    for (int number = 1; number < SIGNAL_COUNT; number++) {
+        if (sigismember(&a->sa_mask, number) != sigismember(&b->sa_mask, number)) return false;
+    }
+    return true;
 }
 
 // Call with the lock held. Puts our handler in front of the one that is there.
