@@ -14,7 +14,8 @@ DEPS := scripts/install-deps.sh
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check model mutants chaos fuzz soak bench coverage install format tidy clean help
+.PHONY: build demo test check model mutants chaos fuzz valgrind soak bench coverage install format
+.PHONY: tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
 	cmake --build $(BUILD) -j $(JOBS)
@@ -75,6 +76,9 @@ ifdef MINUTES
 else
 	ctest --test-dir $(BUILD)/fuzz --output-on-failure -j $(JOBS) -L fuzz
 endif
+
+valgrind: build  ## Tests and examples under Valgrind's memcheck, where there is one
+	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) JOBS=$(JOBS) bash tests/valgrind/run.sh || [ $$? -eq 77 ]
 
 soak: build  ## Run every kind of work at once for MINUTES=n (10), and see that nothing grows
 	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/soak/soak.sh --minutes $(or $(MINUTES),10)

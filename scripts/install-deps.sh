@@ -22,6 +22,7 @@ needs() {
         ;;
     fuzz) echo clang-14:clang-14 -:libclang-rt-14-dev ;;
     coverage) echo gcov:gcc gcovr:gcovr ;;
+    valgrind) echo valgrind:valgrind ;;
     load) echo wrk:wrk curl:curl ;;
     ci)
         needs build
@@ -30,8 +31,10 @@ needs() {
         needs fuzz
         needs mutants
         needs arm64
+        needs coverage
+        needs valgrind
         echo g++:g++ pkg-config:pkg-config nm:binutils
-        echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client valgrind:valgrind
+        echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client
         echo setarch:util-linux git:git make:make
         ;;
     *)
