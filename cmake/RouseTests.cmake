@@ -4,7 +4,8 @@
 # whether it passed; 77 means that this machine cannot run it. The label is the folder's name.
 #
 #   tests/unit/test_NAME.c     the static library and src/ headers; other files of the folder are
-#                              part of each test; test_http_* also has httpd_core
+#                              part of each test; test_http_* also has httpd_core; test_tls
+#                              a second time, as test_tls_lto
 #   tests/stress/*.c           as unit, with a longer limit
 #   tests/fault/fault_NAME.c   as unit; other files of the folder are part of each test; fault_http
 #                              also has httpd_core, and libc's calls that httpd makes can fail too;
@@ -82,6 +83,19 @@ function(rouse_add_inside_test name label seconds source)
     rouse_add_test(${name} ${label} ${seconds} $<TARGET_FILE:${name}>)
 endfunction()
 
+# As above, but the library's source is part of the program, with link-time optimization.
+function(rouse_add_whole_test name label seconds source)
+    add_executable(${name} "${source}" ${rouse_sources} ${rouse_asm_sources})
+    rouse_compile_as_internal(${name})
+    cmake_path(GET source PARENT_PATH folder)
+    target_include_directories(${name} PRIVATE
+        "${folder}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+    target_compile_definitions(${name} PRIVATE ROUSE_VERSION_STRING="${PROJECT_VERSION}")
+    target_link_libraries(${name} PRIVATE Threads::Threads m)
+    set_target_properties(${name} PROPERTIES INTERPROCEDURAL_OPTIMIZATION ON)
+    rouse_add_test(${name} ${label} ${seconds} $<TARGET_FILE:${name}>)
+endfunction()
+
 # Our own server's parser is compared with this one where it is installed.
 find_path(HTTP_PARSER_INCLUDE http_parser.h)
 find_library(HTTP_PARSER_LIBRARY http_parser)
@@ -123,6 +137,18 @@ foreach(source IN LISTS unit_tests)
         rouse_add_inside_test(${name} unit 60 "${source}" ${unit_helpers})
     endif()
 endforeach()
+
+# Thread-locals once more, with the test and the library optimized as one program: the compiler then
+# sees through every wait, and may keep the address of a thread-local across it.
+include(CheckIPOSupported)
+if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT ROUSE_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+    check_ipo_supported(RESULT rouse_has_lto OUTPUT rouse_lto_answer LANGUAGES C)
+    if(rouse_has_lto)
+        rouse_add_whole_test(test_tls_lto unit 60 "${rouse_tests_dir}/unit/test_tls.c")
+    else()
+        message(STATUS "rouse: test_tls_lto is left out: no link-time optimization here")
+    endif()
+endif()
 
 file(GLOB sources CONFIGURE_DEPENDS "${rouse_tests_dir}/stress/*.c")
 foreach(source IN LISTS sources)

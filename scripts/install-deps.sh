@@ -35,7 +35,7 @@ needs() {
         needs valgrind
         echo g++:g++ pkg-config:pkg-config nm:binutils
         echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client
-        echo setarch:util-linux git:git make:make
+        echo llvm-ar-14:llvm-14 setarch:util-linux git:git make:make
         ;;
     *)
         echo "install-deps.sh: unknown purpose: $1" >&2

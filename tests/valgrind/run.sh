@@ -17,7 +17,8 @@ jobs=${JOBS:-2}
 programs=(tests/test_scope bin/howdy tests/test_blocking_pool tests/test_tcp_io
     tests/api_locals tests/test_coroutine_exceptions tests/test_http_request tests/test_fiber
     tests/test_cancel tests/test_async tests/test_backend tests/test_block_on tests/test_dump
-    tests/test_runq tests/test_combinators tests/test_future tests/test_default tests/test_driver
+    tests/test_runq tests/test_combinators tests/test_future tests/test_tls
+    tests/test_fiber_exceptions tests/test_default tests/test_driver
     tests/test_executor tests/api_own_executor tests/test_virtual_clock tests/test_stack
     tests/test_tcp tests/test_fd tests/test_poller tests/test_interval tests/test_timeout
     tests/test_sleep tests/test_runtime tests/test_switch tests/test_inject tests/test_inbox
