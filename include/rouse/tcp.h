@@ -79,7 +79,7 @@ struct rouse_tcp_accept {
 /// were accepted are skipped.
 ///
 /// Errors:  -EBADF when the listener is closed; while it backs off it learns of that up to a second
-///          later.
+///          later. -ENOSPC or -EPERM when the kernel refuses to watch the listener.
 /// Owns:    the connection is the future's until rouse_tcp_accept_take().
 /// Threads: any, one at a time; several tasks may accept, they are served in order.
 /// Cancel:  total: no connection is lost; dropping an ended accept closes one that nobody took.

@@ -186,19 +186,29 @@ static rouse_poll accept_end(struct rouse_tcp_accept *a, ssize_t result)
     return ROUSE_READY;
 }
 
+// A poll's tries. What it ends with may also be the error of watching the listener, and an EPERM of
+// that is not a firewall's: it would come again for ever.
+struct accept_tries {
+    struct rouse_tcp_accept *accept;
+    ssize_t said;  // by accept4(), last
+};
+
 // The memory comes first: a connection that has been accepted can no longer fail for want of it.
 static ssize_t accept_try(int fd, void *arg)
 {
-    struct rouse_tcp_accept *a = arg;
+    struct accept_tries *tries = arg;
+    struct rouse_tcp_accept *a = tries->accept;
 
     if (a->conn == NULL) a->conn = rs_tcp_alloc();
     if (a->conn == NULL) return -ENOMEM;
-    return rs_sys.accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    tries->said = rs_sys.accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return tries->said;
 }
 
 static rouse_poll accept_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_tcp_accept *a = ROUSE_CONTAINER_OF(self, struct rouse_tcp_accept, base);
+    struct accept_tries tries = {.accept = a};
     ssize_t result;
 
     for (int skips = 0;; skips++) {
@@ -207,11 +217,12 @@ static rouse_poll accept_poll(struct rouse_future *self, struct rouse_context *c
             a->backing_off = false;
             if (a->backoff.output < 0) return accept_end(a, a->backoff.output);
         }
-        if (rs_source_poll(&a->listener->socket.source, RS_READ, &a->wait, cx, accept_try, a, 0,
-                           &result) == ROUSE_PENDING) {
+        tries.said = 0;
+        if (rs_source_poll(&a->listener->socket.source, RS_READ, &a->wait, cx, accept_try, &tries,
+                           0, &result) == ROUSE_PENDING) {
             return ROUSE_PENDING;
         }
-        if (result < 0 && is_skipped(result)) {
+        if (result < 0 && result == tries.said && is_skipped(result)) {
             if (skips >= SKIPS_MAX) pause_begin(a, result);
         } else if (is_limit(result)) {
             pause_begin(a, result);

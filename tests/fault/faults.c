@@ -138,8 +138,7 @@ const struct fault faults[] = {
     // An accept waits for memory, as it does at the limit of descriptors.
     ROW(CALL_EPOLL_CTL, ENOMEM, R, S),
     ROW(CALL_EPOLL_CTL, ENOSPC, R, R),
-    // An accept cannot tell it from a connection that a filter has refused, and goes on.
-    ROW(CALL_EPOLL_CTL, EPERM, R, S),
+    ROW(CALL_EPOLL_CTL, EPERM, R, R),
     ROW_BURST(CALL_EPOLL_PWAIT2, EINTR),
     ROW(CALL_EPOLL_PWAIT2, ENOSYS, A, A),
     ROW(CALL_EPOLL_PWAIT2, EPERM, A, A),

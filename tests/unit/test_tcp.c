@@ -61,6 +61,20 @@ static int delaying_ppoll(struct pollfd *fds, nfds_t count, const struct timespe
     return rs_sys_real.ppoll(fds, count, timeout);
 }
 
+// Refuses to watch any more descriptors: epoll says so itself, poll(2)'s back end asks first.
+static atomic_bool watching_refused;
+
+static int refusing_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    if (operation != EPOLL_CTL_DEL && atomic_load(&watching_refused)) return -EPERM;
+    return rs_sys_real.epoll_ctl(epoll_fd, operation, fd, event);
+}
+
+static int refusing_fstat(int fd, struct stat *out)
+{
+    return atomic_load(&watching_refused) ? -EPERM : rs_sys_real.fstat(fd, out);
+}
+
 static void fail_accepts(int count, int error)
 {
     atomic_store(&accept_error, error);
@@ -353,6 +367,39 @@ static void broken_connections(void)
     pair_free(&pair);
 }
 
+// What an accept gives when nobody connects; one that tries for ever gives -ETIMEDOUT.
+static int accept_alone(struct rouse_tcp_listener *listener)
+{
+    struct rouse_tcp_accept accept;
+
+    rouse_tcp_accept_init(&accept, listener);
+    int err = rouse_await_until(&accept.base, rouse_deadline_after(10 * ROUSE_NS_PER_S));
+
+    return err < 0 ? err : accept.output;
+}
+
+// An accept4() that says EPERM is a firewall's; an EPERM about watching is the listener's own end.
+static void listener_that_cannot_be_watched(void)
+{
+    struct rouse_addr address;
+    struct rouse_tcp_listener *listener = listen_anywhere(&address);
+    struct rouse_tcp *near;
+    struct rouse_tcp *far;
+
+    atomic_store(&watching_refused, true);
+    fail_accepts(3, EPERM);
+    claim(accept_alone(listener) == -EPERM && atomic_load(&accepts_failed) == 3,
+          "an_accept_that_cannot_wait_says_so_after_what_a_firewall_refused");
+    claim(accept_alone(listener) == -EPERM, "and_so_does_the_next_one");
+    atomic_store(&watching_refused, false);
+    must(rouse_tcp_connect(&near, &address), "connect");
+    int err = rouse_tcp_accept(listener, &far);
+    claim(err == 0, "the_listener_goes_on_when_it_can");
+    if (err == 0) rouse_tcp_unref(far);
+    rouse_tcp_unref(near);
+    rouse_tcp_listener_unref(listener);
+}
+
 static void limits(void)
 {
     static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
@@ -607,6 +654,7 @@ static int run_all(void *arg)
     closed_while_it_is_tried();
     unclaimed();
     broken_connections();
+    listener_that_cannot_be_watched();
     limits();
     limit_with_waiters();
     close_under_waiters();
@@ -625,6 +673,8 @@ int main(void)
     rs_sys.accept4 = failing_accept4;
     rs_sys.socket = failing_socket;
     rs_sys.ppoll = delaying_ppoll;
+    rs_sys.epoll_ctl = refusing_epoll_ctl;
+    rs_sys.fstat = refusing_fstat;
     rouse_log_set_hook(count_lines, NULL, ROUSE_LOG_INFO);
     must(rouse_run(run_all, NULL), "run");
     rouse_stats_get(&stats);
