@@ -9,13 +9,15 @@
 # needs from Debian's packages.
 set -euo pipefail
 
-cd "$(dirname "$0")"
+here=$(cd "$(dirname "$0")" && pwd)
 if [[ ${1:-} == --help ]]; then
-    sed -n '4,9s/^# \{0,1\}//p' build.sh
+    sed -n '4,9s/^# \{0,1\}//p' "$here/build.sh"
     exit 0
 fi
-mkdir -p "${1:-../../build/bench}"
-out=$(cd "${1:-../../build/bench}" && pwd)
+out=${1:-$here/../../build/bench}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+cd "$here"
 
 build_tokio() (
     cd tokio  # cargo looks for .cargo/config.toml from here
