@@ -14,8 +14,8 @@ DEPS := scripts/install-deps.sh
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check model mutants chaos fuzz valgrind soak bench coverage install format
-.PHONY: tidy clean help
+.PHONY: build demo test check model mutants chaos fuzz valgrind soak bench bench-peers coverage
+.PHONY: install format tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
 	cmake --build $(BUILD) -j $(JOBS)
@@ -83,8 +83,17 @@ valgrind: build  ## Tests and examples under Valgrind's memcheck, where there is
 soak: build  ## Run every kind of work at once for MINUTES=n (10), and see that nothing grows
 	ROUSE_BUILD_DIR=$(CURDIR)/$(BUILD) bash tests/soak/soak.sh --minutes $(or $(MINUTES),10)
 
-bench: build  ## Build and run every benchmark that needs no peer
-	@scripts/bench.sh
+# Rows and rounds of the comparison, as in: make bench-peers ROWS='mutex mpsc_b' ROUNDS=3
+ROUNDS ?= 7
+ROWS ?=
+BENCH_OPTIONS = -r $(ROUNDS) $(if $(ROWS),-b '$(ROWS)')
+
+bench: build  ## Build and run every benchmark of rouse
+	@scripts/bench.sh $(BENCH_OPTIONS)
+
+bench-peers: build  ## Compare with Tokio, Go and asio as Debian packages them; ROWS=, ROUNDS=
+	@$(DEPS) peers
+	@scripts/bench.sh -p $(BENCH_OPTIONS)
 
 coverage:  ## Lines and branches that the fast tests reach, by folder; the core has bars
 	@$(DEPS) build coverage

@@ -1,26 +1,81 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Runs each benchmark that stands on its own, one after the other:
-#
-#     scripts/bench.sh [NAME...]
-#
-# Programs of bench/net are servers and clients and are run by scripts of their own.
+# Runs the benchmarks that stand on their own, and compares those that have rows: rouse alone, or
+# beside its peers. See bench/README.md.
 set -euo pipefail
 
+usage() {
+    cat <<END
+usage: scripts/bench.sh [OPTION...] [NAME...]
+
+  -p          build the peers as well and compare with them
+  -r ROUNDS   of the comparison (default 7)
+  -b ROWS     of the comparison (default: all)
+  -w WORKERS  of the comparison (default "1 2")
+
+NAME is that of a source in bench/, without its ending; by default all of them. Results of the
+comparison are in build/bench, as lines of JSON and, with peers and gnuplot, as a picture.
+END
+}
+
 cd "$(dirname "$0")/.."
+with_peers=0
+options=()
+while getopts 'pr:b:w:-:h' option; do
+    case $option in
+    p) with_peers=1 ;;
+    r | b | w) options+=("-$option" "$OPTARG") ;;
+    -)
+        [[ $OPTARG == help ]] || { usage >&2 && exit 2; }
+        usage && exit 0
+        ;;
+    h) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+
+# What includes bench.h has rows; anything else is run as it is.
+alone=()
+compared=()
+add() {
+    local program=build/bin/bench_$1
+
+    [[ -x $program ]] || { echo "bench: there is no $program; \"make\" builds it" >&2 && exit 1; }
+    if ! grep -q '^#include "bench\.h"' "bench/$1.c"; then
+        alone+=("$program")
+    elif "$program" --help | grep -q -e --style; then
+        compared+=("$program --style future" "$program --style fiber")
+    else
+        compared+=("$program")
+    fi
+}
+
 names=("$@")
 if ((${#names[@]} == 0)); then
-    for program in build/bin/bench_*; do
-        name=${program##*/bench_}
-        if [[ -x $program && $name != net_* ]]; then names+=("$name"); fi
+    for source in bench/*.c; do
+        name=$(basename "$source" .c)
+        if [[ -x build/bin/bench_$name ]]; then names+=("$name"); fi
     done
 fi
-if ((${#names[@]} == 0)); then
-    echo "bench: no benchmark was built; \"make\" builds them" >&2
-    exit 1
+for name in "${names[@]}"; do add "$name"; done
+
+if ((with_peers)); then
+    echo "== building the peers"
+    bench/peers/build.sh build/bench
+    compared+=(build/bench/peer_tokio build/bench/peer_go build/bench/peer_asio)
+else
+    for program in "${alone[@]}"; do
+        echo "== ${program##*/bench_}"
+        "$program"
+    done
 fi
-for name in "${names[@]}"; do
-    echo "== $name"
-    "build/bin/bench_$name"
-done
+((${#compared[@]} > 0)) || exit 0
+echo "== comparison"
+bench/compare.sh "${options[@]}" "${compared[@]}"
+if ((with_peers)) && command -v gnuplot >/dev/null; then
+    gnuplot -c bench/plot.gp build/bench/results.jsonl build/bench/results.svg
+    echo
+    echo "drawn in build/bench/results.svg"
+fi

@@ -24,6 +24,10 @@ needs() {
     coverage) echo gcov:gcc gcovr:gcovr ;;
     valgrind) echo valgrind:valgrind ;;
     load) echo wrk:wrk curl:curl ;;
+    peers)
+        echo cargo:cargo -:librust-tokio-dev go:golang-go g++:g++ -:libasio-dev
+        echo gnuplot:gnuplot-nox
+        ;;
     ci)
         needs build
         needs format
