@@ -18,6 +18,14 @@ type row struct {
 }
 
 var rows = []row{
+	{"spawn_many", 1000000, spawnMany},
+	{"spawn_join", 1000000, spawnJoin},
+	{"yield200", 200000, yield200},
+	{"yield1000", 1000000, yield1000},
+	{"pingpong", 100000, pingpong},
+	{"chained", 1000000, chained},
+	{"timer_ic", 1000000, timerInsertCancel},
+	{"timer_bulk", 1000000, timerBulk},
 	{"mpsc_b", 4000000, mpscBounded},
 	{"oneshot", 1000000, oneshot},
 	{"pingpong_chan", 200000, pingpongChan},

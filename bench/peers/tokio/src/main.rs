@@ -7,6 +7,7 @@
 mod channels;
 mod locks;
 mod measure;
+mod tasks;
 
 use measure::{Clock, Measured};
 use std::future::Future;
@@ -16,6 +17,14 @@ use std::process::exit;
 type Row = fn(u64) -> Pin<Box<dyn Future<Output = Measured> + Send>>;
 
 const ROWS: &[(&str, u64, Row)] = &[
+    ("spawn_many", 1_000_000, |n| Box::pin(tasks::spawn_many(n))),
+    ("spawn_join", 1_000_000, |n| Box::pin(tasks::spawn_join(n))),
+    ("yield200", 200_000, |n| Box::pin(tasks::yield200(n))),
+    ("yield1000", 1_000_000, |n| Box::pin(tasks::yield1000(n))),
+    ("pingpong", 100_000, |n| Box::pin(tasks::pingpong(n))),
+    ("chained", 1_000_000, |n| Box::pin(tasks::chained(n))),
+    ("timer_ic", 1_000_000, |n| Box::pin(tasks::timer_ic(n))),
+    ("timer_bulk", 1_000_000, |n| Box::pin(tasks::timer_bulk(n))),
     ("mpsc_b", 4_000_000, |n| Box::pin(channels::mpsc_b(n))),
     ("mpsc_u", 4_000_000, |n| Box::pin(channels::mpsc_u(n))),
     ("oneshot", 1_000_000, |n| Box::pin(channels::oneshot(n))),

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+//
+// Rows over goroutines and timers. Go has no join handle: a channel of 1 stands for it.
+
+package main
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	dueMinMs    = 1000
+	dueSpreadMs = 999000
+)
+
+func spawnMany(n int) measured {
+	var left atomic.Int64
+
+	clock := start()
+	left.Store(int64(n))
+	done := make(chan struct{}, 1)
+	for i := 0; i < n; i++ {
+		go func() {
+			if left.Add(-1) == 0 {
+				done <- struct{}{}
+			}
+		}()
+	}
+	<-done
+	return clock.stop(n)
+}
+
+func spawnJoin(n int) measured {
+	var sum int
+
+	clock := start()
+	for i := 0; i < n; i++ {
+		handle := make(chan int, 1)
+		go func(i int) { handle <- i }(i)
+		sum += <-handle
+	}
+	measured := clock.stop(n)
+
+	check(sum == n*(n-1)/2)
+	return measured
+}
+
+func yields(n, tasks int) measured {
+	count := n / tasks
+	var running sync.WaitGroup
+
+	clock := start()
+	running.Add(tasks)
+	for task := 0; task < tasks; task++ {
+		go func() {
+			for i := 0; i < count; i++ {
+				runtime.Gosched()
+			}
+			running.Done()
+		}()
+	}
+	running.Wait()
+	return clock.stop(count * tasks)
+}
+
+func yield200(n int) measured  { return yields(n, 200) }
+func yield1000(n int) measured { return yields(n, 1000) }
+
+func pingpong(n int) measured {
+	rounds := n / pairs
+	var running sync.WaitGroup
+
+	clock := start()
+	for round := 0; round < rounds; round++ {
+		running.Add(pairs)
+		for i := 0; i < pairs; i++ {
+			go func() {
+				ping := make(chan struct{}, 1)
+				pong := make(chan struct{}, 1)
+
+				go func() {
+					<-ping
+					pong <- struct{}{}
+				}()
+				ping <- struct{}{}
+				<-pong
+				running.Done()
+			}()
+		}
+		running.Wait()
+	}
+	return clock.stop(rounds * pairs)
+}
+
+func chain(left int, done chan struct{}) {
+	if left == 0 {
+		done <- struct{}{}
+	} else {
+		go chain(left-1, done)
+	}
+}
+
+func chained(n int) measured {
+	clock := start()
+	done := make(chan struct{}, 1)
+	go chain(n-1, done)
+	<-done
+	return clock.stop(n)
+}
+
+// Uniform enough, and the same in each peer (xorshift64).
+type random uint64
+
+const seed random = 88172645463325252
+
+func (r *random) due() time.Duration {
+	*r ^= *r << 13
+	*r ^= *r >> 7
+	*r ^= *r << 17
+	return time.Duration(dueMinMs+uint64(*r)%dueSpreadMs) * time.Millisecond
+}
+
+func timerInsertCancel(n int) measured {
+	random := seed
+
+	clock := start()
+	for i := 0; i < n; i++ {
+		check(time.NewTimer(random.due()).Stop())
+	}
+	return clock.stop(n)
+}
+
+func timerBulk(n int) measured {
+	random := seed
+	timers := make([]*time.Timer, n)
+
+	clock := start()
+	for i := range timers {
+		timers[i] = time.NewTimer(random.due())
+	}
+	for _, timer := range timers {
+		timer.Stop() // a slow machine may be past the first of them
+	}
+	return clock.stop(n)
+}
