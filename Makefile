@@ -91,7 +91,7 @@ BENCH_OPTIONS = -r $(ROUNDS) $(if $(ROWS),-b '$(ROWS)')
 bench: build  ## Build and run every benchmark of rouse
 	@scripts/bench.sh $(BENCH_OPTIONS)
 
-bench-peers: build  ## Compare with Tokio, Go and asio as Debian packages them; ROWS=, ROUNDS=
+bench-peers: build  ## Compare with Tokio, Go, asio and libuv as Debian has them; ROWS=, ROUNDS=
 	@$(DEPS) peers
 	@scripts/bench.sh -p $(BENCH_OPTIONS)
 

@@ -64,7 +64,7 @@ for name in "${names[@]}"; do add "$name"; done
 if ((with_peers)); then
     echo "== building the peers"
     bench/peers/build.sh build/bench
-    compared+=(build/bench/peer_tokio build/bench/peer_go build/bench/peer_asio)
+    compared+=(build/bench/peer_{tokio,go,asio,libuv})
 else
     for program in "${alone[@]}"; do
         echo "== ${program##*/bench_}"

@@ -26,7 +26,7 @@ needs() {
     load) echo wrk:wrk curl:curl ;;
     peers)
         echo cargo:cargo -:librust-tokio-dev go:golang-go g++:g++ -:libasio-dev
-        echo gnuplot:gnuplot-nox
+        echo cc:gcc -:libuv1-dev pkg-config:pkg-config gnuplot:gnuplot-nox
         ;;
     ci)
         needs build

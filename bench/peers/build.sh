@@ -5,8 +5,8 @@
 #
 #     bench/peers/build.sh [DIRECTORY]      DIRECTORY: default build/bench
 #
-# makes DIRECTORY/peer_tokio, peer_go and peer_asio. scripts/install-deps.sh peers gets what this
-# needs from Debian's packages.
+# makes DIRECTORY/peer_tokio, peer_go, peer_asio and peer_libuv. scripts/install-deps.sh peers gets
+# what this needs from Debian's packages.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,6 +38,13 @@ build_asio() {
         asio/*.cpp
 }
 
+build_libuv() {
+    # shellcheck disable=SC2046 # flags are words
+    "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O3 -flto -DNDEBUG -Wall -Wextra -I.. -o "$out/peer_libuv" \
+        libuv/timers.c ../bench.c $(pkg-config --cflags --libs libuv)
+}
+
 build_tokio
 build_go
 build_asio
+build_libuv

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "rows.hpp"
+#include "tasks.hpp"
 
 using Run = awaitable<Measured> (*)(std::uint64_t n);
 
@@ -20,6 +20,14 @@ struct Row {
 };
 
 static const Row ROWS[] = {
+    {"spawn_many", 1000000, Tasks<OneThread>::spawn_many, Tasks<ManyThreads>::spawn_many},
+    {"spawn_many_co", 1000000, Tasks<OneThread>::spawn_many_co, Tasks<ManyThreads>::spawn_many_co},
+    {"spawn_join", 1000000, Tasks<OneThread>::spawn_join, Tasks<ManyThreads>::spawn_join},
+    {"yield200", 200000, Tasks<OneThread>::yield200, Tasks<ManyThreads>::yield200},
+    {"yield1000", 1000000, Tasks<OneThread>::yield1000, Tasks<ManyThreads>::yield1000},
+    {"chained", 1000000, Tasks<OneThread>::chained, Tasks<ManyThreads>::chained},
+    {"timer_ic", 1000000, Tasks<OneThread>::timer_ic, Tasks<ManyThreads>::timer_ic},
+    {"timer_bulk", 1000000, Tasks<OneThread>::timer_bulk, Tasks<ManyThreads>::timer_bulk},
     {"mpsc_b", 4000000, Rows<OneThread>::mpsc_b, Rows<ManyThreads>::mpsc_b},
     {"mpsc_u", 4000000, Rows<OneThread>::mpsc_u, Rows<ManyThreads>::mpsc_u},
     {"oneshot", 1000000, Rows<OneThread>::oneshot, Rows<ManyThreads>::oneshot},
