@@ -83,11 +83,13 @@ run() {
 
     [[ -z $count ]] || arguments+=(--n "$count")
     read -ra words <<<"${programs[index]}"
-    line=$(timeout "$seconds" "${words[@]}" "$row" "${arguments[@]}" </dev/null) || status=$?
+    line=$(timeout "$seconds" "${words[@]}" "$row" "${arguments[@]}" </dev/null 2>"$complaint") ||
+        status=$?
     if ((status == 3)); then
         none[$index $row $3]=1
         return
     fi
+    cat "$complaint" >&2
     ((status == 0)) || fail "'${words[*]} $row ${arguments[*]}' failed: status $status"
     [[ $line =~ ^\{\"bench\":.*\"ns_per_op\":[0-9.]+.*\}$ ]] ||
         fail "'${words[*]} $row' does not print a result but: $line"
@@ -96,6 +98,8 @@ run() {
 
 read -r load_before _ </proc/loadavg
 mkdir -p "$(dirname "$results")"
+complaint=$(mktemp)
+trap 'rm -f "$complaint"' EXIT
 : >"$results"
 for row in "${row_list[@]}"; do
     for worker_count in $workers; do

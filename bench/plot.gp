@@ -17,17 +17,11 @@ data = "<" . read
 set datafile missing "?"
 stats data using 0 nooutput
 panels = STATS_blocks
-programs = words(system(read . " | head -n 1")) - 1
+header(panel) = system(sprintf("%s | awk '/^[0-9]+ /' | sed -n %dp", read, panel))
 
-# Peers are grey, from dark to light; what is compared with them has a colour.
-is_rouse(name) = strstrt(name, "rouse") == 1
-rouse_colours = "#c0392b #e59866"
-peer_colours = "#4d5656 #839192 #b2babb #d5dbdb"
-name_of(panel, p) = word(system(sprintf("%s | awk '/^[0-9]+ /' | sed -n %dp", read, panel)), p + 1)
-colour_of(p) = is_rouse(name_of(1, p)) ? word(rouse_colours, p > 2 ? 2 : p) : \
-    word(peer_colours, (p - rouse_count - 1) % 4 + 1)
-rouse_count = 0
-do for [p = 1:programs] { if (is_rouse(name_of(1, p))) { rouse_count = rouse_count + 1 } }
+# Peers are grey; what is compared with them has a colour.
+colour_of(name) = name eq "rouse/future" ? "#c0392b" : strstrt(name, "rouse") == 1 ? "#e59866" : \
+    name eq "tokio" ? "#4d5656" : name eq "go" ? "#839192" : name eq "asio" ? "#b2babb" : "#d5dbdb"
 
 set terminal svg size 960, 60 + panels * 340 font "sans-serif,12" background "white"
 set output picture
@@ -46,9 +40,10 @@ set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead front lc "#222222" 
 
 set multiplot layout panels, 1
 do for [panel = 1:panels] {
-    count = int(name_of(panel, 0))
+    names = header(panel)
+    count = int(word(names, 1))
     set title count == 1 ? "1 thread" : sprintf("%d workers", count)
-    plot for [p = 1:programs] data index panel - 1 using p + 1:xticlabels(1) \
-        linecolor rgb colour_of(p) title columnheader(p + 1)
+    plot for [p = 2:words(names)] data index panel - 1 using p:xticlabels(1) \
+        linecolor rgb colour_of(word(names, p)) title columnheader(p)
 }
 unset multiplot

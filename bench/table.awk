@@ -79,6 +79,7 @@ FNR == NR {
         seen_program[program] = 1
         program_name[++program_count] = program
     }
+    ran_with[workers, program] = 1
     round = ++rounds[key]
     round_of[key, member($0, "round")] = round
     round_name[key, round] = member($0, "round")
@@ -162,30 +163,39 @@ function print_table(    w, r, p, row, workers) {
     }
 }
 
-# The first column of each block's header is its number of workers.
-function print_plot(    w, r, p, row, workers, key) {
-    for (w = 1; w <= worker_count; w++) {
-        workers = worker_numbers[w]
-        if (w > 1) printf "\n\n"
-        printf "%d", workers
-        for (p = 1; p <= program_count; p++) printf " %s", program_name[p]
-        printf "\n"
-        for (r = 1; r <= row_count[workers]; r++) {
-            row = row_name[workers, r]
-            find_best(row, workers)
-            if (best == "") continue
-            printf "%s", row
-            for (p = 1; p <= program_count; p++) {
-                key = row SUBSEP workers SUBSEP program_name[p]
-                if (key in rounds) {
-                    summarize_series(key, "ns")
-                    printf " %.4f", best_ns / median
-                } else {
-                    printf " ?"
-                }
+# The speed of one program in a row, or "?" where it does not have the row. The best is known.
+function speed(row, workers, program,    key) {
+    key = row SUBSEP workers SUBSEP program
+    if (!(key in rounds)) return "?"
+    summarize_series(key, "ns")
+    return sprintf("%.4f", best_ns / median)
+}
+
+# The header begins with the number of workers; then come the programs that ran with so many.
+function print_block(workers,    r, p, row, line) {
+    line = workers
+    for (p = 1; p <= program_count; p++) {
+        if ((workers, program_name[p]) in ran_with) line = line " " program_name[p]
+    }
+    print line
+    for (r = 1; r <= row_count[workers]; r++) {
+        row = row_name[workers, r]
+        find_best(row, workers)
+        if (best == "") continue
+        line = row
+        for (p = 1; p <= program_count; p++) {
+            if ((workers, program_name[p]) in ran_with) {
+                line = line " " speed(row, workers, program_name[p])
             }
-            printf "\n"
         }
+        print line
+    }
+}
+
+function print_plot(    w) {
+    for (w = 1; w <= worker_count; w++) {
+        if (w > 1) printf "\n\n"
+        print_block(worker_numbers[w])
     }
 }
 
