@@ -144,29 +144,35 @@ static rouse_poll signals_that_cannot_be_waited_for_are_refused(void *frame,
 }
 
 #ifdef ROUSE_TEST_STYLE_FIBER
+static _Atomic int received;
+
 static int wait_directly(void *unused)
 {
     (void)unused;
-    count_add(&waiting, 1);
-    return rouse_signal_wait(SIGUSR1);
+    int number = rouse_signal_wait(SIGUSR1);
+
+    count_add(&received, 1);
+    return number;
 }
 
 struct direct_form_returns_the_number {
     struct body body;
+    struct rouse_signal also;  // so that the signal is caught from here on
     struct rouse_join_handle handle;
 };
 
 static rouse_poll direct_form_returns_the_number(void *frame, struct rouse_context *cx)
 {
     BODY_BEGIN(direct_form_returns_the_number, frame, cx);
-    // Makes sure that the signal is caught before it is sent.
+    rouse_signal_init(&f->also, SIGUSR1);
     CHECK_EQ(rouse_spawn(&f->handle, wait_directly, NULL), 0);
-    while (count_get(&waiting) == 0) {
+    // Nobody says when the wait has begun.
+    while (count_get(&received) == 0) {
+        CHECK_EQ(kill(getpid(), SIGUSR1), 0);
         CHECK_EQ(rouse_sleep(MS), 0);
     }
-    CHECK_EQ(rouse_sleep(3 * MS), 0);
-    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
     CHECK_EQ(rouse_join(&f->handle), SIGUSR1);
+    rouse_future_drop(&f->also.base);
     BODY_END();
 }
 #endif

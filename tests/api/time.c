@@ -164,11 +164,11 @@ static rouse_poll poll_pending(void *arg, struct rouse_context *cx)
 static rouse_poll reset_moves_the_deadline(void *frame, struct rouse_context *cx)
 {
     BODY_BEGIN(reset_moves_the_deadline, frame, cx);
-    // Later, after it was filed.
-    rouse_sleep_init(&f->sleep, 5 * MS);
+    // Later, after it was filed: long enough for that to be before.
+    rouse_sleep_init(&f->sleep, 100 * MS);
     rouse_poll_fn_init(&f->poll_once, poll_pending, &f->sleep.base);
     AWAIT(&f->poll_once.base);
-    f->deadline_ns = rouse_deadline_after(15 * MS);
+    f->deadline_ns = f->sleep.deadline_ns + 10 * MS;
     rouse_sleep_reset(&f->sleep, f->deadline_ns);
     AWAIT(&f->sleep.base);
     CHECK_WITHIN(rouse_now_ns(), f->deadline_ns, f->deadline_ns + LATE_NS);
