@@ -280,10 +280,10 @@ void rouse_driver_notify(struct rouse_driver *driver)
     }
 }
 
-bool rs_driver_is_notified(const struct rouse_driver *driver)
+bool rs_driver_is_asleep(const struct rouse_driver *driver)
 {
-    // Relaxed: a hint. What a notify is about is seen by who was notified.
-    return atomic_load_explicit(&driver->state, memory_order_relaxed) == RS_DRIVER_NOTIFIED;
+    // Relaxed: a hint. It may be about to wake, and what a notify is about is seen by its owner.
+    return atomic_load_explicit(&driver->state, memory_order_relaxed) == RS_DRIVER_SLEEPING;
 }
 
 const char *rouse_driver_reactor(const struct rouse_driver *driver)

@@ -66,8 +66,9 @@ void rs_driver_keep(struct rouse_driver *driver);
 void rs_driver_unkeep(struct rouse_driver *driver);
 bool rs_driver_is_kept(const struct rouse_driver *driver);
 
-// True from a notify until the sleep that it ends is over.
-bool rs_driver_is_notified(const struct rouse_driver *driver);
+// True from the announcement of a sleep until a notify, or until the sleep is over; it may have
+// found events by then.
+bool rs_driver_is_asleep(const struct rouse_driver *driver);
 
 // Keeps the record from being reused. The caller knows the driver alive, or holds it already.
 void rs_driver_hold(struct rouse_driver *driver);

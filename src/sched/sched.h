@@ -42,6 +42,7 @@ struct rs_sched {
     struct rs_idle idle;
     _Alignas(RS_CACHE_LINE) _Atomic uint32_t pins;  // foreign threads in schedule() or spawn
     struct rs_lock jump_lock;                       // of who lets a virtual clock jump
+    _Atomic uint64_t quiet;                         // workers that see nothing to do; see worker.c
     struct rs_lock foreign_lock;
     struct rs_heap *foreign_heap;  // under foreign_lock
     struct rs_sched *next;         // in the registry

@@ -381,6 +381,43 @@ uint32_t rs_worker_load(const struct rs_worker *w)
            atomic_load_explicit(&w->fibers_live, memory_order_relaxed);
 }
 
+// A worker may sit on an event that the kernel has given it, and still seem to sleep. So each of
+// them has to come and see for itself that there is none, which is its bit in `quiet`. One that has
+// run a task takes back its own bit before, and those of the others, to whom it may have sent
+// something, when it comes again.
+static uint64_t quiet_bit(const struct rs_worker *w)
+{
+    return UINT64_C(1) << w->index;
+}
+
+static void quiet_end(struct rs_worker *w)
+{
+    w->has_run = true;
+    // Relaxed: by the time that we seem to sleep again, our bit is gone.
+    atomic_fetch_and_explicit(&w->sched->quiet, ~quiet_bit(w), memory_order_relaxed);
+}
+
+// Call with the lock of the jump held, under which alone bits are set, having found nothing. False
+// if others have not come yet: they are notified, so that they do.
+static bool quiet_begin(struct rs_worker *w)
+{
+    struct rs_sched *sched = w->sched;
+    bool all = true;
+
+    // Relaxed, both: a read-modify-write sees whether one of the others has run meanwhile.
+    if (w->has_run) atomic_store_explicit(&sched->quiet, 0, memory_order_relaxed);
+    uint64_t quiet = quiet_bit(w) |
+                     atomic_fetch_or_explicit(&sched->quiet, quiet_bit(w), memory_order_relaxed);
+
+    w->has_run = false;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        if ((quiet >> i & 1) != 0) continue;
+        all = false;
+        rouse_driver_notify(sched->workers[i].driver);
+    }
+    return all;
+}
+
 // On a virtual clock: true if nothing can happen any more before the next deadline, which then is
 // in `*next`. What one worker has woken on behalf of others may lie where only that one sees it; it
 // has notified itself then, under the lock that we hold.
@@ -393,13 +430,14 @@ static bool nothing_is_left(struct rs_worker *w, uint64_t *next)
     if (rs_idle_sleepers(&sched->idle) != all) return false;
     if (rs_blocking_pool_jobs(&sched->pool) > 0) return false;
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        if (rs_driver_is_notified(sched->workers[i].driver)) return false;
+        if (!rs_driver_is_asleep(sched->workers[i].driver)) return false;
         woken += rs_driver_poll(sched->workers[i].driver);
     }
     if (woken > 0 || rs_worker_has_work(w)) {
         rouse_driver_notify(w->driver);  // we were about to sleep, and have queued it ourselves
         return false;
     }
+    if (!quiet_begin(w)) return false;
     *next = ROUSE_NEVER;
     for (unsigned i = 0; i < sched->worker_count; i++) {
         uint64_t deadline = rs_driver_next_deadline(sched->workers[i].driver);
@@ -467,6 +505,7 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 static void worker_run_one(struct rs_worker *w, struct rs_task_link *link)
 {
     rs_sentinel_release(w);
+    if (ROUSE_UNLIKELY(!w->has_run)) quiet_end(w);
     run_task(w, link);
 }
 

@@ -54,6 +54,7 @@ struct rs_worker {
     bool aborted;      // its tasks have been asked to end
     bool bared;        // and their shields broken
     bool parted;       // between two turns: in the idle set
+    bool has_run;      // a task, since it last looked whether a virtual clock may jump
     bool is_sentinel;
     uint64_t sentinel_period_ns;
     uint32_t sentinel_quiet;                // looks in a row at workers that did nothing

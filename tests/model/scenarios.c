@@ -22,6 +22,7 @@ extern const struct model_scenario model_block_on_scenarios[];
 extern const struct model_scenario model_executor_scenarios[];
 extern const struct model_scenario model_sched_scenarios[];
 extern const struct model_scenario model_dump_scenarios[];
+extern const struct model_scenario model_jump_scenarios[];
 extern const struct model_scenario model_net_scenarios[];
 extern const struct model_scenario model_signal_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
@@ -46,6 +47,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_executor_scenarios,
     model_sched_scenarios,
     model_dump_scenarios,
+    model_jump_scenarios,
     model_net_scenarios,
     model_signal_scenarios,
     model_scope_scenarios,
