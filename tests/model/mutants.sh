@@ -12,7 +12,8 @@
 # the reason. With a PATTERN, only mutants whose line matches it are tried. The last line is
 # "N mutants, N killed, N argued, N survived".
 #
-# ROUSE_BUILD_DIR: the build to use; ROUSE_MUTANTS_JOBS: how many run at once.
+# ROUSE_BUILD_DIR: the build to use; ROUSE_MUTANTS_JOBS: how many run at once;
+# ROUSE_MUTANTS_EXECUTIONS: how many of each scenario are searched for a mutant.
 set -euo pipefail
 export LC_ALL=C
 
@@ -21,7 +22,7 @@ build=${ROUSE_BUILD_DIR:-$tree/build}
 model=$build/tests/model/model
 work=$build/mutants
 jobs=${ROUSE_MUTANTS_JOBS:-$(nproc)}
-executions=${ROUSE_MUTANTS_EXECUTIONS:-30000}
+executions=${ROUSE_MUTANTS_EXECUTIONS:-4000}
 orders=false
 steps=false
 pattern=.
@@ -31,7 +32,7 @@ while (($# > 0)); do
     --orders) orders=true ;;
     --steps) steps=true ;;
     --help)
-        sed -n '4,15s/^# \{0,1\}//p' "$0"
+        sed -n '4,17s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     *) pattern=$1 ;;
@@ -281,8 +282,8 @@ try_step() {
         status=3
     else
         # shellcheck disable=SC2086
-        timeout 300 "$work/steps/tests/model/model" --quiet --executions "$executions" \
-            --random 3000 $models >"$work/out" 2>&1 || status=$?
+        timeout 300 "$work/steps/tests/model/model" --quiet --jobs "$jobs" \
+            --executions "$executions" --random 3000 $models >"$work/out" 2>&1 || status=$?
     fi
     cp "$tree/$file" "$copy/$file"
     case $status in
