@@ -204,6 +204,7 @@ int bench_main(int argc, char **argv, const struct bench_program *program)
         fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, bench.name, strerror(-err));
         return err == -ENOTSUP ? EXIT_NO_SUCH_RUN : EXIT_BROKEN;
     }
+    if (bench.n == 0) misuse("--n", "too few for the tasks to share");
     print_result(&bench, program->impl);
     return 0;
 }
