@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+//
+// The wait queue: see wait_queue.h.
+
+#include "sync/wait_queue.h"
+
+void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                   struct rouse_waker *waker)
+{
+    waiter->waker = *waker;
+    waker->vtable = NULL;
+    waiter->next = NULL;
+    waiter->prev = q->last;
+    *(q->last != NULL ? &q->last->next : &q->first) = waiter;
+    q->last = waiter;
+    waiter->state = RS_WAITER_QUEUED;
+    waiter->pushed = true;
+}
+
+void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                     enum rs_waiter_state state, struct rouse_waker *waker)
+{
+    *waker = waiter->waker;
+    waiter->waker = (struct rouse_waker){0};
+    *(waiter->prev != NULL ? &waiter->prev->next : &q->first) = waiter->next;
+    *(waiter->next != NULL ? &waiter->next->prev : &q->last) = waiter->prev;
+    waiter->state = state;
+}
+
+bool rs_waitq_release_below(struct rouse_wait_queue *q, uint64_t limit, struct rs_batch *batch)
+{
+    struct rouse_waker waker;
+
+    while (!rs_waitq_is_empty(q) && q->first->want < limit) {
+        if (rs_batch_is_full(batch)) return true;
+        rs_waitq_settle(q, q->first, RS_WAITER_RELEASED, &waker);
+        rs_batch_take(batch, &waker);
+    }
+    return false;
+}
+
+void rs_waitq_release_and_unlock(struct rouse_wait_queue *q, uint64_t limit)
+{
+    struct rs_batch batch;
+
+    batch.count = 0;
+    while (rs_waitq_release_below(q, limit, &batch)) {
+        rs_waitq_unlock(q);
+        (void)rs_batch_wake(&batch);
+        rs_waitq_lock(q);
+    }
+    rs_waitq_unlock(q);
+    (void)rs_batch_wake(&batch);
+}
+
+enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                                   struct rouse_context *cx)
+{
+    const struct rouse_waker *waker = rouse_context_waker(cx);
+    struct rouse_waker spare;
+
+    rs_waitq_lock(q);
+    enum rs_waiter_state state = (enum rs_waiter_state)waiter->state;
+    bool enough = state != RS_WAITER_QUEUED || rouse_waker_will_wake(&waiter->waker, waker);
+
+    rs_waitq_unlock(q);
+    if (enough) return state;
+
+    spare = rouse_waker_clone(waker);
+    rs_waitq_lock(q);
+    state = (enum rs_waiter_state)waiter->state;
+    if (state == RS_WAITER_QUEUED) {
+        struct rouse_waker old = waiter->waker;
+
+        waiter->waker = spare;
+        spare = old;
+    }
+    rs_waitq_unlock(q);
+    rouse_waker_drop(&spare);
+    return state;
+}
+
+enum rs_waiter_state rs_waitq_leave(struct rouse_wait_queue *q, struct rouse_waiter *waiter)
+{
+    struct rouse_waker waker = {0};
+
+    rs_waitq_lock(q);
+    enum rs_waiter_state state = (enum rs_waiter_state)waiter->state;
+
+    if (state == RS_WAITER_QUEUED) rs_waitq_settle(q, waiter, RS_WAITER_IDLE, &waker);
+    rs_waitq_unlock(q);
+    rouse_waker_drop(&waker);
+    return state;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+//
+// The wait queue under all locks and channels. Its owner has a condition and a queue of those who
+// wait for it: both change under the queue's lock.
+//
+//     IDLE --push--> QUEUED --settle--> GRANTED, or REFUSED when the object is closed
+//       ^              |
+//       +----remove----+
+//
+// 1. Queue and waiters change, and are read, under the lock only, but for `pushed`. So whoever finds
+//    out that it was granted something knows that the granter is done with the queue, and may free
+//    it.
+// 2. For the same reason an owner that hands something over does so under the lock altogether: it
+//    does not make it free first and lock the queue then.
+// 3. A waker is cloned, woken and dropped outside the lock.
+// 4. A waiter that was granted something has it: a drop of its future hands it on.
+//
+// Threads: one polls and drops the future of a waiter, any may grant. The order is that of arrival;
+// a waiter that is polled again keeps its place.
+
+#ifndef RS_SYNC_WAIT_QUEUE_H
+#define RS_SYNC_WAIT_QUEUE_H
+
+#include <rouse/future.h>
+#include <rouse/wait_queue.h>
+
+#include "base/lock.h"
+#include "io/batch.h"
+
+enum rs_waiter_state {
+    RS_WAITER_IDLE = 0,
+    RS_WAITER_QUEUED = 1,
+    RS_WAITER_GRANTED = 2,
+    RS_WAITER_RELEASED = 3,
+};
+
+static inline void rs_waitq_lock(struct rouse_wait_queue *q)
+{
+    rs_lock((struct rs_lock *)&q->lock);
+}
+
+static inline void rs_waitq_unlock(struct rouse_wait_queue *q)
+{
+    rs_unlock((struct rs_lock *)&q->lock);
+}
+
+static inline void rs_waiter_init(struct rouse_waiter *waiter, uint64_t want)
+{
+    waiter->waker = (struct rouse_waker){0};
+    waiter->want = want;
+    waiter->state = RS_WAITER_IDLE;
+    waiter->pushed = false;
+}
+
+// ---- Under the lock ----
+
+static inline bool rs_waitq_is_empty(const struct rouse_wait_queue *q)
+{
+    return q->first == NULL;
+}
+
+// Puts an idle waiter at the end. Takes the share in `waker`.
+void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                   struct rouse_waker *waker);
+
+// Takes a queued waiter out, into `state`, and moves its waker to `waker`.
+void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                     enum rs_waiter_state state, struct rouse_waker *waker);
+
+// Releases those in front who want less than `limit`, as many as the batch has room for. True if
+// there are more: the caller unlocks, wakes, and comes back.
+bool rs_waitq_release_below(struct rouse_wait_queue *q, uint64_t limit, struct rs_batch *batch);
+
+// The rest of that: releases them all, unlocks, and wakes.
+void rs_waitq_release_and_unlock(struct rouse_wait_queue *q, uint64_t limit);
+
+// ---- Without the lock ----
+
+// The poll of a waiter that was pushed: its state. While that is QUEUED, the waker of `cx` is the
+// one that will be woken.
+enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                                   struct rouse_context *cx);
+
+// The drop of a waiter that was pushed: it is in the queue no longer. Returns what it was until
+// then; GRANTED is for the caller to hand on.
+enum rs_waiter_state rs_waitq_leave(struct rouse_wait_queue *q, struct rouse_waiter *waiter);
+
+#endif
