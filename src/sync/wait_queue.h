@@ -3,13 +3,13 @@
 // The wait queue under all locks and channels. Its owner has a condition and a queue of those who
 // wait for it: both change under the queue's lock.
 //
-//     IDLE --push--> QUEUED --settle--> GRANTED, or REFUSED when the object is closed
-//       ^              |
-//       +----remove----+
+//     IDLE --push--> QUEUED --settle--> GRANTED: it has been given what it waits for
+//                      |                RELEASED: it has only been woken, as everybody
+//                      +--------------> IDLE: it has given up
 //
-// 1. Queue and waiters change, and are read, under the lock only, but for `pushed`. So whoever finds
-//    out that it was granted something knows that the granter is done with the queue, and may free
-//    it.
+// 1. Queue and waiters change, and are read, under the lock only, but for `pushed`. So whoever
+//    finds out that it was granted something knows that the granter is done with the queue, and
+//    may free it.
 // 2. For the same reason an owner that hands something over does so under the lock altogether: it
 //    does not make it free first and lock the queue then.
 // 3. A waker is cloned, woken and dropped outside the lock.
