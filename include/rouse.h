@@ -14,6 +14,7 @@
 #include <rouse/barrier.h>
 #include <rouse/blocking.h>
 #include <rouse/cancel.h>
+#include <rouse/channel.h>
 #include <rouse/clock.h>
 #include <rouse/compiler.h>
 #include <rouse/condition.h>

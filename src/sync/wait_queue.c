@@ -17,6 +17,19 @@ void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
     waiter->pushed = true;
 }
 
+void rs_waitq_push_front(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                         struct rouse_waker *waker)
+{
+    waiter->waker = *waker;
+    waker->vtable = NULL;
+    waiter->prev = NULL;
+    waiter->next = q->first;
+    *(q->first != NULL ? &q->first->prev : &q->last) = waiter;
+    q->first = waiter;
+    waiter->state = RS_WAITER_QUEUED;
+    waiter->pushed = true;
+}
+
 void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                      enum rs_waiter_state state, struct rouse_waker *waker)
 {

@@ -63,6 +63,10 @@ static inline bool rs_waitq_is_empty(const struct rouse_wait_queue *q)
 void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                    struct rouse_waker *waker);
 
+// Puts one at the front that was there before.
+void rs_waitq_push_front(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                         struct rouse_waker *waker);
+
 // Takes a queued waiter out, into `state`, and moves its waker to `waker`.
 void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                      enum rs_waiter_state state, struct rouse_waker *waker);

@@ -17,6 +17,7 @@ extern const struct model_scenario model_driver_scenarios[];
 extern const struct model_scenario model_timer_scenarios[];
 extern const struct model_scenario model_source_scenarios[];
 extern const struct model_scenario model_poller_scenarios[];
+extern const struct model_scenario model_channel_scenarios[];
 extern const struct model_scenario model_pool_scenarios[];
 extern const struct model_scenario model_block_on_scenarios[];
 extern const struct model_scenario model_executor_scenarios[];
@@ -42,6 +43,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_timer_scenarios,
     model_source_scenarios,
     model_poller_scenarios,
+    model_channel_scenarios,
     model_pool_scenarios,
     model_block_on_scenarios,
     model_executor_scenarios,
