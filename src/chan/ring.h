@@ -12,8 +12,8 @@
 //    it holds that element. Only who moved `tail` past a position writes to its slot, only who
 //    moved `head` past it takes from it. Between the move and the number lie a few instructions,
 //    for which somebody else may have to spin.
-// 3. A waiter sets its bit by an exchange that finds the ring empty, or full, still. Whoever changes
-//    that does so by an exchange of the same word, and so sees the bit, or comes first.
+// 3. A waiter sets its bit by an exchange that finds the ring empty, or full, still. Whoever
+//    changes that does so by an exchange of the same word, and so sees the bit, or comes first.
 //
 // Who may call at once: everything, by any thread.
 
