@@ -213,14 +213,14 @@ static bool lock_or_queue(struct rouse_mutex_lock *l, struct wakers *wakers)
 }
 
 // Comes back to see whether the mutex lies free, kept for somebody who is not polled. Where there
-// is no driver, it has no timer.
+// is no driver it cannot; the next poll may have one.
 static void patrol(struct rouse_mutex_lock *l, struct rouse_context *cx)
 {
-    while (rouse_future_poll(&l->patrol.base, cx) == ROUSE_READY) {
-        bool has_driver = l->patrol.output == 0;
+    bool has_driver = true;
 
-        rouse_sleep_init(&l->patrol, has_driver ? KEEP_NS : ROUSE_NEVER);
-        if (!has_driver) return;
+    while (has_driver && rouse_future_poll(&l->patrol.base, cx) == ROUSE_READY) {
+        has_driver = l->patrol.output == 0;
+        rouse_sleep_init(&l->patrol, KEEP_NS);
     }
 }
 
