@@ -46,19 +46,6 @@ void rouse_mutex_init(struct rouse_mutex *mutex)
     *mutex = (struct rouse_mutex)ROUSE_MUTEX_INIT;
 }
 
-int rouse_mutex_try_lock(struct rouse_mutex *mutex)
-{
-    uint32_t word = 0;
-
-    do {
-        if ((word & (LOCKED | KEPT)) != 0) return -EAGAIN;
-        // Acquire, with the release in rouse_mutex_unlock() and unlock_and_wake(). Relaxed on
-        // failure: nothing was learnt but the word.
-    } while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word | LOCKED,
-                                                    memory_order_acquire, memory_order_relaxed));
-    return 0;
-}
-
 bool rouse_mutex_is_locked(const struct rouse_mutex *mutex)
 {
     // Relaxed: out of date at once.
@@ -82,7 +69,8 @@ static void keep_for(struct rouse_mutex *mutex, struct rouse_waiter *heir, uint6
     heir->waker = (struct rouse_waker){0};
 }
 
-// The heir does not come: it is the next one's turn. `self` is polled right now.
+// The heir does not come: it is the next one's turn. `self` is polled right now; NULL: somebody
+// tries who does not wait.
 static void pass_over(struct rouse_mutex *mutex, const struct rouse_waiter *self,
                       struct rouse_waker *waker)
 {
@@ -131,6 +119,41 @@ static void wake_first(struct rouse_mutex *mutex, struct rouse_waker *waker)
     if (first == NULL) return;
     *waker = first->waker;
     first->waker = (struct rouse_waker){0};
+}
+
+// ---- Tried ----
+
+// True if it was kept for somebody who does not come, and is so no longer.
+static bool end_keeping(struct rouse_mutex *mutex)
+{
+    struct rouse_waker waker = {0};
+
+    rs_waitq_lock(&mutex->waiters);
+    const struct rouse_waiter *heir = mutex->heir;
+
+    pass_over(mutex, NULL, &waker);
+    bool free = heir != NULL && mutex->heir == NULL;
+
+    rs_waitq_unlock(&mutex->waiters);
+    rouse_waker_wake(&waker);
+    return free;
+}
+
+int rouse_mutex_try_lock(struct rouse_mutex *mutex)
+{
+    uint32_t word = 0;
+
+    do {
+        if ((word & LOCKED) != 0) return -EAGAIN;
+        if ((word & KEPT) != 0) {
+            if (!end_keeping(mutex)) return -EAGAIN;
+            word &= ~(uint32_t)KEPT;
+        }
+        // Acquire, with the release in rouse_mutex_unlock() and unlock_and_wake(). Relaxed on
+        // failure: nothing was learnt but the word.
+    } while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word | LOCKED,
+                                                    memory_order_acquire, memory_order_relaxed));
+    return 0;
 }
 
 // ---- Unlocked ----
