@@ -61,14 +61,28 @@ static inline int hand_waker_shares(struct hand_waker *hand)
     return atomic_load_explicit(&hand->shares, memory_order_acquire);
 }
 
-// Polls `future` once, with `hand` as the waker of the context.
-static inline rouse_poll hand_waker_poll(struct hand_waker *hand, struct rouse_future *future)
+// True if it has been woken since the last call.
+static inline bool hand_waker_take(struct hand_waker *hand)
+{
+    // Acquire, as in hand_waker_wakes().
+    return atomic_exchange_explicit(&hand->wakes, 0, memory_order_acquire) > 0;
+}
+
+// Polls `future` once, with `hand` as the waker of the context, and under `driver`.
+static inline rouse_poll hand_waker_poll_under(struct hand_waker *hand, struct rouse_future *future,
+                                               struct rouse_driver *driver)
 {
     struct rouse_waker waker = {.vtable = &hand_waker_vtable, .data = hand};
     struct rouse_context cx;
 
-    rouse_context_init(&cx, &waker, NULL);
+    rouse_context_init(&cx, &waker, driver);
     return rouse_future_poll(future, &cx);
+}
+
+// The same where there is no driver.
+static inline rouse_poll hand_waker_poll(struct hand_waker *hand, struct rouse_future *future)
+{
+    return hand_waker_poll_under(hand, future, NULL);
 }
 
 static inline void hand_pause(void)
