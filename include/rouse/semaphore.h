@@ -26,7 +26,7 @@ struct rouse_semaphore {
     }
 
 /// Makes a semaphore with `permits` to begin with, which may be none. It owns nothing: when nobody
-/// waits any more, its storage may go.
+/// waits any more, its storage may go; but a call that ends more than 64 waits must have returned.
 ///
 /// Units:   permits, at most ROUSE_SEMAPHORE_PERMITS_MAX.
 /// Threads: any.

@@ -67,8 +67,14 @@ static bool take_or_wait(struct rouse_semaphore *semaphore, uint64_t permits)
     }
 }
 
+static bool is_closed(const struct rouse_semaphore *semaphore)
+{
+    // Relaxed: set under this lock.
+    return (atomic_load_explicit(word_of(semaphore), memory_order_relaxed) & CLOSED) != 0;
+}
+
 // Gives permits to those who wait, in their order, as far as they go. True if the batch was full
-// before the end.
+// before the end. Those who wait when it is closed are being told so.
 static bool serve(struct rouse_semaphore *semaphore, struct rs_batch *batch)
 {
     struct rouse_wait_queue *q = &semaphore->waiters;
@@ -77,6 +83,7 @@ static bool serve(struct rouse_semaphore *semaphore, struct rs_batch *batch)
         struct rouse_waiter *first = q->first;
         struct rouse_waker waker;
 
+        if (is_closed(semaphore)) return false;
         if (rs_batch_is_full(batch)) return true;
         if (!take_or_wait(semaphore, first->want)) return false;
         rs_waitq_settle(q, first, RS_WAITER_GRANTED, &waker);
@@ -185,8 +192,7 @@ static bool take_or_queue(struct rouse_semaphore_acquire *a, struct rouse_contex
     bool ended = true;
 
     rs_waitq_lock(q);
-    // Relaxed: set under this lock.
-    if ((atomic_load_explicit(word_of(semaphore), memory_order_relaxed) & CLOSED) != 0) {
+    if (is_closed(semaphore)) {
         a->output = -EBADF;
     } else if (!rs_waitq_is_empty(q) || !take_or_wait(semaphore, a->waiter.want)) {
         rs_waitq_push(q, &a->waiter, &waker);
