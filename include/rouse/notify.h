@@ -15,6 +15,7 @@ ROUSE_EXTERN_C_BEGIN
 struct rouse_notify {
     struct rouse_wait_queue waiters;
     uint64_t arrivals;
+    uint64_t told;  // those before this one have been notified, as all
     bool kept;
 };
 

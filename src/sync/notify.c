@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Notify. All of it changes under the queue's lock. A waiter wants its number in the order of
-// arrival, so that a notification of all ends with those who were there when it began.
+// arrival, so that a notification of all ends with those who were there when it began; and they are
+// passed over by a notification of one from then on, also while they are still in the queue.
 
 #include <rouse/await.h>
 #include <rouse/notify.h>
@@ -20,10 +21,12 @@ void rouse_notify_one(struct rouse_notify *notify)
     struct rouse_waker waker = {0};
 
     rs_waitq_lock(q);
-    if (rs_waitq_is_empty(q)) {
+    struct rouse_waiter *first = rs_waitq_first_from(q, notify->told);
+
+    if (first == NULL) {
         notify->kept = true;
     } else {
-        rs_waitq_settle(q, q->first, RS_WAITER_GRANTED, &waker);
+        rs_waitq_settle(q, first, RS_WAITER_GRANTED, &waker);
     }
     rs_waitq_unlock(q);
     rouse_waker_wake(&waker);
@@ -34,7 +37,8 @@ void rouse_notify_all(struct rouse_notify *notify)
     struct rouse_wait_queue *q = &notify->waiters;
 
     rs_waitq_lock(q);
-    rs_waitq_release_and_unlock(q, notify->arrivals);
+    notify->told = notify->arrivals;
+    rs_waitq_release_and_unlock(q, notify->told);
 }
 
 static struct rouse_notify_wait *wait_of(struct rouse_future *self)

@@ -40,6 +40,14 @@ void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
     waiter->state = state;
 }
 
+struct rouse_waiter *rs_waitq_first_from(const struct rouse_wait_queue *q, uint64_t limit)
+{
+    struct rouse_waiter *waiter = q->first;
+
+    while (waiter != NULL && waiter->want < limit) waiter = waiter->next;
+    return waiter;
+}
+
 bool rs_waitq_release_below(struct rouse_wait_queue *q, uint64_t limit, struct rs_batch *batch)
 {
     struct rouse_waker waker;

@@ -71,6 +71,9 @@ void rs_waitq_push_front(struct rouse_wait_queue *q, struct rouse_waiter *waiter
 void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                      enum rs_waiter_state state, struct rouse_waker *waker);
 
+// The first one that wants `limit` or more: those before it are about to be released. NULL: none.
+struct rouse_waiter *rs_waitq_first_from(const struct rouse_wait_queue *q, uint64_t limit);
+
 // Releases those in front who want less than `limit`, as many as the batch has room for. True if
 // there are more: the caller unlocks, wakes, and comes back.
 bool rs_waitq_release_below(struct rouse_wait_queue *q, uint64_t limit, struct rs_batch *batch);
