@@ -14,6 +14,7 @@ ROUSE_EXTERN_C_BEGIN
 struct rouse_condition {
     struct rouse_wait_queue waiters;
     uint64_t arrivals;
+    uint64_t told;  // those before this one have been signalled, as all
 };
 
 /// An initializer.
@@ -32,7 +33,7 @@ ROUSE_API void rouse_condition_init(struct rouse_condition *condition);
 struct rouse_condition_wait {
     struct rouse_future base;
     struct rouse_condition *condition;
-    struct rouse_mutex *mutex;
+    struct rouse_mutex *mutex;  // NULL: its lock was taken over by the caller
     struct rouse_waiter waiter;
     struct rouse_mutex_lock relock;
     uint32_t stage;
@@ -41,13 +42,18 @@ struct rouse_condition_wait {
 /// Unlocks `mutex` with the first poll, ends when it has been signalled and has the mutex again.
 ///
 /// Errors:  none.
-/// Owns:    the lock of `mutex`, which the caller holds, from now on; it is the caller's again once
-///          the wait has ended. After a drop, whenever it comes, the mutex is not locked.
+/// Owns:    the lock of `mutex`, which the caller holds, is the future's from now on, until
+///          rouse_condition_wait_take(); dropped with it, whenever that is, it is unlocked.
 /// Threads: any, one at a time.
 /// Cancel:  terminal: the mutex is not locked. A signal goes to the next waiter.
 ROUSE_API void rouse_condition_wait_init(struct rouse_condition_wait *wait,
                                          struct rouse_condition *condition,
                                          struct rouse_mutex *mutex);
+
+/// Makes the lock of an ended wait the caller's, who owes a rouse_mutex_unlock().
+///
+/// Threads: whoever may poll it.
+ROUSE_API void rouse_condition_wait_take(struct rouse_condition_wait *wait);
 
 /// Unlocks `mutex`, waits for a signal, and locks it again: also when it fails, for which it waits
 /// as under a shield.

@@ -5,6 +5,7 @@
 //
 //     HOLDING --first poll--> WAITING --signalled--> RELOCKING --locked--> ended
 
+#include <rouse/assert.h>
 #include <rouse/await.h>
 #include <rouse/condition.h>
 #include <sched.h>
@@ -27,7 +28,9 @@ void rouse_condition_signal(struct rouse_condition *condition)
     struct rouse_waker waker = {0};
 
     rs_waitq_lock(q);
-    if (!rs_waitq_is_empty(q)) rs_waitq_settle(q, q->first, RS_WAITER_GRANTED, &waker);
+    struct rouse_waiter *first = rs_waitq_first_from(q, condition->told);
+
+    if (first != NULL) rs_waitq_settle(q, first, RS_WAITER_GRANTED, &waker);
     rs_waitq_unlock(q);
     rouse_waker_wake(&waker);
 }
@@ -37,7 +40,8 @@ void rouse_condition_broadcast(struct rouse_condition *condition)
     struct rouse_wait_queue *q = &condition->waiters;
 
     rs_waitq_lock(q);
-    rs_waitq_release_and_unlock(q, condition->arrivals);
+    condition->told = condition->arrivals;
+    rs_waitq_release_and_unlock(q, condition->told);
 }
 
 static struct rouse_condition_wait *wait_of(struct rouse_future *self)
@@ -99,12 +103,22 @@ static int condition_wait_describe(const struct rouse_future *self, char *buf, s
     return snprintf(buf, size, "a signal of condition %p", (void *)w->condition);
 }
 
+static void unlock_untaken(struct rouse_future *self)
+{
+    struct rouse_condition_wait *w = wait_of(self);
+
+    if (w->mutex != NULL) rouse_mutex_unlock(w->mutex);
+}
+
+static const struct rouse_future_vtable wait_ended = {.drop = unlock_untaken,
+                                                      .name = "condition wait"};
 static const struct rouse_future_vtable wait_vtable = {
     .poll = condition_wait_poll,
     .drop = condition_wait_drop,
     .name = "condition wait",
     .describe = condition_wait_describe,
-    .cancel_kind = rouse_cancel_kind_terminal};
+    .cancel_kind = rouse_cancel_kind_terminal,
+    .ended = &wait_ended};
 
 void rouse_condition_wait_init(struct rouse_condition_wait *wait, struct rouse_condition *condition,
                                struct rouse_mutex *mutex)
@@ -114,6 +128,13 @@ void rouse_condition_wait_init(struct rouse_condition_wait *wait, struct rouse_c
     wait->mutex = mutex;
     wait->stage = HOLDING;
     rs_waiter_init(&wait->waiter, 0);
+}
+
+void rouse_condition_wait_take(struct rouse_condition_wait *wait)
+{
+    rouse_assert(rouse_future_is_ended(&wait->base) && wait->mutex != NULL,
+                 "only a wait that has ended has the lock, once; await it first");
+    wait->mutex = NULL;
 }
 
 // Without a wait that may fail.
