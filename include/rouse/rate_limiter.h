@@ -57,7 +57,8 @@ ROUSE_API ROUSE_NODISCARD int rouse_rate_limiter_acquire(struct rouse_rate_limit
 
 /// Takes `tokens` if they are there and nobody waits.
 ///
-/// Errors:  -EAGAIN; -EINVAL: more than the bucket holds.
+/// Errors:  -EAGAIN, also while another thread is just taking some; -EINVAL: more than the bucket
+///          holds.
 /// Threads: any.
 ROUSE_API ROUSE_NODISCARD int rouse_rate_limiter_try_acquire(struct rouse_rate_limiter *limiter,
                                                              uint64_t tokens);
