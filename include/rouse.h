@@ -30,6 +30,7 @@
 #include <rouse/mutex.h>
 #include <rouse/notify.h>
 #include <rouse/once.h>
+#include <rouse/oneshot.h>
 #include <rouse/poller.h>
 #include <rouse/rate_limiter.h>
 #include <rouse/ready.h>

@@ -78,6 +78,7 @@ struct model_waker {
     _Atomic uint32_t woken;  // 1 + the thread that woke it last
     _Atomic int32_t shares;
     unsigned thread;
+    bool publishes;  // as an executor's does: who takes the wake sees what came before it
 };
 struct rouse_waker model_waker_of(struct model_waker *waker);  // borrowed
 // Was it woken since the last call, and by which thread; -1: it was not.

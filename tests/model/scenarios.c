@@ -27,6 +27,7 @@ extern const struct model_scenario model_jump_scenarios[];
 extern const struct model_scenario model_net_scenarios[];
 extern const struct model_scenario model_signal_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
+extern const struct model_scenario model_oneshot_scenarios[];
 
 // clang-format off
 const struct model_scenario *const model_scenario_files[] = {
@@ -53,5 +54,6 @@ const struct model_scenario *const model_scenario_files[] = {
     model_net_scenarios,
     model_signal_scenarios,
     model_scope_scenarios,
+    model_oneshot_scenarios,
     NULL,
 };

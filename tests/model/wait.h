@@ -43,6 +43,14 @@ static inline void wait_for(struct rouse_future *future, struct model_waker *wak
     while (poll_with(future, waker, driver) == ROUSE_PENDING) model_park();
 }
 
+// Parks until the waker, which publishes, has been woken. For futures that count on that.
+static inline void wait_woken(struct rouse_future *future, struct model_waker *waker)
+{
+    while (poll_with(future, waker, NULL) == ROUSE_PENDING) {
+        while (!model_waker_take(waker)) model_park();
+    }
+}
+
 static inline void claim_dropped(struct model_waker *waker)
 {
     // Relaxed: all threads have ended.

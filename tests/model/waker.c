@@ -20,8 +20,14 @@ static void waker_wake_by_ref(void *data)
 {
     struct model_waker *waker = data;
 
-    // Relaxed: whoever wakes must publish by atomics of its own.
-    atomic_store_explicit(&waker->woken, model_self() + 1, memory_order_relaxed);
+    if (waker->publishes) {
+        // Release, with the acquire in model_waker_taken_from(). A read-modify-write, so that of
+        // two wakes both publish.
+        (void)atomic_exchange_explicit(&waker->woken, model_self() + 1, memory_order_release);
+    } else {
+        // Relaxed: whoever wakes must publish by atomics of its own.
+        atomic_store_explicit(&waker->woken, model_self() + 1, memory_order_relaxed);
+    }
     model_unpark(waker->thread);
 }
 
@@ -60,6 +66,6 @@ bool model_waker_take(struct model_waker *waker)
 
 int model_waker_taken_from(struct model_waker *waker)
 {
-    // Relaxed: as the wake.
-    return (int)atomic_exchange_explicit(&waker->woken, 0, memory_order_relaxed) - 1;
+    // Acquire, with the release of a wake that publishes.
+    return (int)atomic_exchange_explicit(&waker->woken, 0, memory_order_acquire) - 1;
 }
