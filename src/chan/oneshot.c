@@ -31,10 +31,10 @@
 #include <rouse/oneshot.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/tls.h"
+#include "chan/element.h"
 
 enum side { SENDER = 0, RECEIVER = 1 };
 
@@ -97,7 +97,7 @@ static void oneshot_free(struct oneshot *o, bool sent)
 }
 
 // The other side has gone before `side`: is it done with the block?
-static bool is_other_done(uint32_t state, enum side side)
+static inline bool is_other_done(uint32_t state, enum side side)
 {
     return (state & bit(side, WAITS)) == 0 || (state & bit(other_of(side), DONE)) != 0;
 }
@@ -117,8 +117,9 @@ static void wake_other(struct oneshot *o, enum side side)
     rouse_waker_wake(&waker);
 }
 
-// `side` goes, and leaves the flags `with` behind. False if the other side went before.
-static bool leave(struct oneshot *o, enum side side, uint32_t with)
+// `side` goes, and leaves the flags `with` behind. False if the other side went before. Inline: for
+// a given side all the bits are constants.
+static inline bool leave(struct oneshot *o, enum side side, uint32_t with)
 {
     enum side other = other_of(side);
     // Acquire, with the releases of the other side as it goes: we free the block after its use.
@@ -209,7 +210,7 @@ int rouse_oneshot_send(struct rouse_oneshot_sender *tx, const void *value)
 {
     struct oneshot *o = of_sender(tx);
 
-    if (o->size > 0) memcpy(o->element, value, o->size);
+    rs_element_copy(o->element, value, o->size);
     return leave(o, SENDER, SENT) ? 0 : -EPIPE;
 }
 
@@ -284,7 +285,7 @@ static bool has_value(const struct oneshot *o)
 static void take(struct oneshot *o, void *out)
 {
     o->taken = true;
-    if (o->size > 0) memcpy(out, o->element, o->size);
+    rs_element_copy(out, o->element, o->size);
 }
 
 int rouse_oneshot_try_receive(struct rouse_oneshot_receiver *rx, void *out)
