@@ -222,10 +222,9 @@ static void try_both(void)
     int *element = &numbers[me];
 
     numbers[me] = 10 + (int)me;
-    if (rouse_channel_try_send(tx, &element) == 0) {
-        element = NULL;
-        if (rouse_channel_try_receive(rx, &element) == 0) count(element);
-    }
+    model_claim(rouse_channel_try_send(tx, &element) == 0, "there is a place for each of the two");
+    element = NULL;
+    if (rouse_channel_try_receive(rx, &element) == 0) count(element);
     rouse_channel_sender_unref(tx);
     rouse_channel_receiver_unref(rx);
 }
@@ -270,6 +269,11 @@ const struct model_scenario model_channel_scenarios[] = {
      .setup = make_2_1_2,
      .threads = {send_2, receive_1, receive_1},
      .check = check_2},
+    {.name = "channel_slot_again",
+     .about = "a slot is filled again while another receiver takes from the next",
+     .setup = make_2_1_2,
+     .threads = {send_3, receive_to_end, receive_to_end},
+     .check = check_3},
     {.name = "channel_two_each",
      .about = "two senders, two receivers who wait for the end",
      .setup = make_2_2_2,
