@@ -28,6 +28,10 @@ extern const struct model_scenario model_net_scenarios[];
 extern const struct model_scenario model_signal_scenarios[];
 extern const struct model_scenario model_scope_scenarios[];
 extern const struct model_scenario model_oneshot_scenarios[];
+extern const struct model_scenario model_mutex_scenarios[];
+extern const struct model_scenario model_semaphore_scenarios[];
+extern const struct model_scenario model_notify_scenarios[];
+extern const struct model_scenario model_sync_scenarios[];
 
 // clang-format off
 const struct model_scenario *const model_scenario_files[] = {
@@ -55,5 +59,9 @@ const struct model_scenario *const model_scenario_files[] = {
     model_signal_scenarios,
     model_scope_scenarios,
     model_oneshot_scenarios,
+    model_mutex_scenarios,
+    model_semaphore_scenarios,
+    model_notify_scenarios,
+    model_sync_scenarios,
     NULL,
 };
