@@ -2,8 +2,8 @@
 //
 // The event count: a number of notifications, and whether somebody waits, in one word.
 //
-// A waiter enters the queue and sets WAITED by an exchange that finds the number of its key; a
-// notification raises the number by a read-modify-write. One of them comes first. If it is the
+// A waiter sets WAITED by a read-modify-write, and enters the queue if that finds the number of its
+// key; a notification raises the number by another. One of them comes first. If it is the
 // waiter, the notification sees WAITED, and comes to wake; if it is the notification, the waiter
 // sees the number.
 
@@ -66,15 +66,12 @@ static struct rouse_event_count_wait *wait_of(struct rouse_future *self)
 static bool enter_queue(struct rouse_event_count_wait *w, struct rouse_waker *waker)
 {
     struct rouse_event_count *count = w->count;
-    uint64_t word = w->key;
 
     rs_waitq_lock(&count->waiters);
-    // Acquire, with the release in rouse_event_count_notify(); also on failure, which says that
-    // there was one.
-    bool same =
-        atomic_compare_exchange_strong_explicit(word_of(count), &word, w->key | WAITED,
-                                                memory_order_acquire, memory_order_acquire) ||
-        word == (w->key | WAITED);
+    // Acquire, with the release in rouse_event_count_notify(): if there was one, what came before
+    // it is seen. Then the bit is set for nobody, until the next one looks.
+    uint64_t word = atomic_fetch_or_explicit(word_of(count), WAITED, memory_order_acquire);
+    bool same = (word & ~(uint64_t)WAITED) == w->key;
 
     if (same) {
         w->waiter.want = w->key;

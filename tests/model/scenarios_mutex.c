@@ -189,6 +189,16 @@ static void get_past(void)
     rouse_mutex_unlock(mutex);
 }
 
+// Who comes after the heir has locked it does not wait for an heir.
+static void come_after(void)
+{
+    rouse_mutex_unlock(mutex);
+    model_claim(look(&lockers[0]) && !look(&lockers[1]), "the heir locks it, and the next waits");
+    rouse_future_drop(&lockers[0].lock.base);
+    model_claim(look(&lockers[1]), "for nobody else");
+    rouse_future_drop(&lockers[1].lock.base);
+}
+
 static void barge_in(void)
 {
     rouse_mutex_unlock(mutex);
@@ -273,6 +283,11 @@ const struct model_scenario model_mutex_scenarios[] = {
      .about = "an heir who does not come is passed over",
      .setup = make_old_queue,
      .threads = {get_past},
+     .check = check_free},
+    {.name = "mutex_after_heir",
+     .about = "an heir who has come is none any more",
+     .setup = make_old_waiter,
+     .threads = {come_after},
      .check = check_free},
     {.name = "mutex_patience",
      .about = "others may lock it first, for a while",

@@ -157,11 +157,22 @@ static void event_wait_for_two(void)
     event_wait_for(2);
 }
 
+static void event_wait_for_three(void)
+{
+    event_wait_for(3);
+}
+
 static void event_notify(void)
 {
     // Relaxed: as in event_wait_for().
     (void)atomic_fetch_add_explicit(&condition_holds, 1, memory_order_relaxed);
     rouse_event_count_notify(count);
+}
+
+static void event_notify_twice(void)
+{
+    event_notify();
+    event_notify();
 }
 
 static void event_drop(void)
@@ -235,6 +246,11 @@ const struct model_scenario model_notify_scenarios[] = {
      .about = "of two notifications none is lost",
      .setup = event_make,
      .threads = {event_wait_for_two, event_notify, event_notify},
+     .check = event_check},
+    {.name = "event_count_three",
+     .about = "nor of three, one of which comes late to the queue",
+     .setup = event_make,
+     .threads = {event_wait_for_three, event_notify, event_notify_twice},
      .check = event_check},
     {.name = "event_count_both_wait",
      .about = "a notification ends all waits",

@@ -216,6 +216,19 @@ static void try_until_taken(void)
     rouse_semaphore_release(semaphore, 1);
 }
 
+// Alone: nobody overtakes the first, who wants two.
+static void keep_the_order(void)
+{
+    rouse_semaphore_release(semaphore, 1);
+    model_claim(rouse_semaphore_try_acquire(semaphore, 1) == -EAGAIN, "a try does not overtake");
+    model_claim(!look(&takers[1]), "nor does a wait");
+    rouse_semaphore_release(semaphore, 1);
+    model_claim(!look(&takers[1]) && look(&takers[0]), "who came first is served first");
+    rouse_future_drop(&takers[0].acquire.base);
+    model_claim(look(&takers[1]), "then the next");
+    rouse_future_drop(&takers[1].acquire.base);
+}
+
 // ---- Close ----
 
 static void close_it(void)
@@ -295,6 +308,11 @@ const struct model_scenario model_semaphore_scenarios[] = {
      .setup = make_heavy_waiter,
      .threads = {drop, count_and_release, try_until_taken},
      .check = check_one},
+    {.name = "semaphore_order",
+     .about = "permits go to who came first, as many as he wants",
+     .setup = make_heavy_waiter,
+     .threads = {keep_the_order},
+     .check = check_two},
     {.name = "semaphore_close",
      .about = "a close ends a wait, or comes too late",
      .setup = make_waiter,

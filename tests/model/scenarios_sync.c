@@ -126,6 +126,30 @@ static void condition_make_queue(void)
     condition_wait_begin(1);
 }
 
+// Signalled, the first waits for the mutex, and another task behind it.
+static void condition_make_relocking(void)
+{
+    condition_make();
+    condition_wait_begin(0);
+    model_claim(rouse_mutex_try_lock(&mutex) == 0, "the mutex is free");
+    rouse_condition_signal(&condition);
+    (void)poll_with(&condition_waits[0].base, &wakers[0], NULL);
+    rouse_mutex_lock_init(&locks[1], &mutex);
+    (void)poll_with(&locks[1].base, &wakers[1], NULL);
+}
+
+static void lock_on(void)
+{
+    wait_for(&locks[model_self() - 1].base, my_waker(), NULL);
+    items++;
+    rouse_mutex_unlock(&mutex);
+}
+
+static void unlock(void)
+{
+    rouse_mutex_unlock(&mutex);
+}
+
 static void lock(void)
 {
     struct rouse_mutex_lock *l = &locks[model_self() - 1];
@@ -285,6 +309,11 @@ const struct model_scenario model_sync_scenarios[] = {
      .about = "a signal for one that is dropped goes to the next",
      .setup = condition_make_queue,
      .threads = {condition_look_and_drop, condition_wait_on, condition_signal},
+     .check = condition_check},
+    {.name = "condition_drop_relocking",
+     .about = "one that is dropped while it waits for the mutex leaves it to others",
+     .setup = condition_make_relocking,
+     .threads = {condition_drop, lock_on, unlock},
      .check = condition_check},
     {.name = "condition_broadcast",
      .about = "a broadcast ends all waits, one after the other",
