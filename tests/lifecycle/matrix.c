@@ -30,9 +30,10 @@ enum ending {
 };
 enum holder { JOINED, DROPPED, NONE, JOINED_BY_THREAD, JOINED_LATE };
 enum style { FIBER, FUTURE, FRAME };
-enum destructor { NOTHING, WAKES, SENDS, SPAWNS, LOCKS };
+enum destructor { NOTHING, WAKES, SENDS, SPAWNS, LOCKS, UNLOCKS };
 enum kind { EXECUTOR, WORKERS_1, WORKERS_2, WORKERS_4 };
 enum place { INSIDE, OUTSIDE };
+enum wait { FOR_TIME, FOR_LOCK };
 
 static const char *const ending_names[] = {
     "ends at once",          "ends after a wait",     "aborted before its first poll",
@@ -41,10 +42,12 @@ static const char *const ending_names[] = {
 static const char *const holder_names[] = {"joined", "handle dropped", "no handle",
                                            "joined by a thread", "joined after its end"};
 static const char *const style_names[] = {"fiber", "future", "async frame"};
-static const char *const destructor_names[] = {"nothing", "wakes", "sends", "spawns", "locks"};
+static const char *const destructor_names[] = {"nothing", "wakes", "sends",
+                                               "spawns",  "locks", "unlocks"};
 static const char *const kind_names[] = {"executor", "1 worker", "2 workers", "4 workers"};
 static const char *const reactor_names[] = {"epoll", "poll"};
 static const char *const place_names[] = {"a task", "a thread"};
+static const char *const wait_names[] = {"time", "a lock"};
 
 #define COUNT(names) ((int)(sizeof(names) / sizeof((names)[0])))
 
@@ -56,7 +59,17 @@ struct cell {
     enum kind kind;
     int reactor;
     enum place place;  // who spawns it
+    enum wait wait;    // what it waits for
 };
+
+static const char no_unlock[] = "one that waits for the lock does so until it is aborted";
+
+// Until it is aborted.
+static bool waits_for_ever(const struct cell *c)
+{
+    return c->ending == BEFORE_FIRST_POLL || c->ending == PENDING || c->ending == RUNNING ||
+           c->ending == BY_ITSELF;
+}
 
 // Why a combination cannot be; NULL if it can.
 static const char *excluded(const struct cell *c)
@@ -67,6 +80,7 @@ static const char *excluded(const struct cell *c)
     if (c->ending == BEFORE_FIRST_POLL && c->place == OUTSIDE) {
         return "a thread cannot keep a worker from the first poll";
     }
+    if (c->wait == FOR_LOCK && !waits_for_ever(c)) return no_unlock;
     return NULL;
 }
 
@@ -87,6 +101,8 @@ struct run {
     struct rouse_join_handle handle;
     struct rouse_abort_handle abort;
     pthread_mutex_t mutex;
+    struct rouse_mutex held;  // all the time; the subject may wait for it
+    struct rouse_mutex own;   // the subject's, until its destructor unlocks it
     struct rouse_waker_slot slot;
     int message;  // plain: before the wake
     int64_t result;
@@ -116,10 +132,10 @@ _Noreturn static void fail(const struct run *run, const char *what)
 {
     const struct cell *c = &run->cell;
 
-    printf("not ok 1 - %s\n# %s, %s, %s, destructor: %s, %s, %s, spawned by %s\n", what,
-           ending_names[c->ending], holder_names[c->holder], style_names[c->style],
+    printf("not ok 1 - %s\n# %s, %s, %s, destructor: %s, %s, %s, spawned by %s, waits for %s\n",
+           what, ending_names[c->ending], holder_names[c->holder], style_names[c->style],
            destructor_names[c->destructor], kind_names[c->kind], reactor_names[c->reactor],
-           place_names[c->place]);
+           place_names[c->place], wait_names[c->wait]);
     (void)fflush(stdout);
     (void)rouse_dump(STDERR_FILENO);
     _exit(1);
@@ -184,6 +200,10 @@ static void destruct(struct run *run)
         run->message++;
         (void)pthread_mutex_unlock(&run->mutex);
         break;
+    case UNLOCKS:
+        run->message = MESSAGE;
+        rouse_mutex_unlock(&run->own);
+        break;
     }
     bump(&run->destructed);
 }
@@ -205,6 +225,17 @@ static int hear(void *arg)
     return rouse_await(&wait.base);
 }
 
+// Waits for what the destructor unlocks.
+static int wait_for_unlock(void *arg)
+{
+    struct run *run = arg;
+    int err = rouse_mutex_lock(&run->own);
+
+    if (err < 0 || run->message != MESSAGE) fail(run, "who is unlocked for sees what came before");
+    rouse_mutex_unlock(&run->own);
+    return 0;
+}
+
 // ---- The subject ----
 
 // Before its wait: what it does in its first poll. False: again, later.
@@ -221,17 +252,21 @@ static bool begin(struct run *run)
     return true;
 }
 
-static uint64_t wait_length(const struct run *run)
+struct subject_wait {
+    struct rouse_sleep sleep;
+    struct rouse_mutex_lock lock;
+};
+
+// What the subject waits for; NULL: nothing.
+static struct rouse_future *wait_init(struct subject_wait *wait, struct run *run)
 {
-    switch (run->cell.ending) {
-    case AT_ONCE:
-    case AFTER_THE_END:
-        return 0;
-    case AFTER_A_WAIT:
-        return 200000;
-    default:
-        return ROUSE_NEVER;
+    if (run->cell.ending == AT_ONCE || run->cell.ending == AFTER_THE_END) return NULL;
+    if (run->cell.wait == FOR_LOCK) {
+        rouse_mutex_lock_init(&wait->lock, &run->held);
+        return &wait->lock.base;
     }
+    rouse_sleep_init(&wait->sleep, waits_for_ever(&run->cell) ? ROUSE_NEVER : 200000);
+    return &wait->sleep.base;
 }
 
 static int fiber_subject(void *arg)
@@ -240,9 +275,10 @@ static int fiber_subject(void *arg)
     int err = 0;
 
     while (!begin(run) && err == 0) err = rouse_yield();
-    uint64_t length = wait_length(run);
+    struct subject_wait wait;
+    struct rouse_future *future = err == 0 ? wait_init(&wait, run) : NULL;
 
-    if (err == 0 && length != 0) err = rouse_sleep(length);
+    if (future != NULL) err = rouse_await(future);
     destruct(run);
     bump(&run->returned);
     return err < 0 ? err : RESULT;
@@ -251,32 +287,30 @@ static int fiber_subject(void *arg)
 struct future_subject {
     struct rouse_future base;
     struct run *run;
-    struct rouse_sleep sleep;
-    bool waits;
+    struct subject_wait wait;
+    struct rouse_future *waiting;  // NULL: not yet
 };
 
 static rouse_poll future_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct future_subject *f = ROUSE_CONTAINER_OF(self, struct future_subject, base);
-    uint64_t length = wait_length(f->run);
 
-    if (!f->waits) {
+    if (f->waiting == NULL) {
         if (!begin(f->run)) {
             rouse_waker_wake_by_ref(rouse_context_waker(cx));
             return ROUSE_PENDING;
         }
-        if (length == 0) return ROUSE_READY;
-        rouse_sleep_init(&f->sleep, length);
-        f->waits = true;
+        f->waiting = wait_init(&f->wait, f->run);
+        if (f->waiting == NULL) return ROUSE_READY;
     }
-    return rouse_future_poll(&f->sleep.base, cx);
+    return rouse_future_poll(f->waiting, cx);
 }
 
 static void future_drop(struct rouse_future *self)
 {
     struct future_subject *f = ROUSE_CONTAINER_OF(self, struct future_subject, base);
 
-    if (f->waits) rouse_future_drop(&f->sleep.base);
+    if (f->waiting != NULL) rouse_future_drop(f->waiting);
     destruct(f->run);
     bump(&f->run->returned);
 }
@@ -306,14 +340,15 @@ static void future_init(struct rouse_future *storage, void *arg)
 
     f->base.vtable = &future_vtable;
     f->run = arg;
-    f->waits = false;
+    f->waiting = NULL;
 }
 
 struct frame_subject {
     struct rouse_async async;
     struct run *run;
     struct rouse_yield yield;
-    struct rouse_sleep sleep;
+    struct subject_wait wait;
+    struct rouse_future *waiting;
 };
 
 static rouse_poll frame_poll(struct rouse_future *self, struct rouse_context *cx)
@@ -325,10 +360,8 @@ static rouse_poll frame_poll(struct rouse_future *self, struct rouse_context *cx
         rouse_yield_init(&f->yield);
         ROUSE_AWAIT(&f->yield.base);
     }
-    if (wait_length(f->run) != 0) {
-        rouse_sleep_init(&f->sleep, wait_length(f->run));
-        ROUSE_AWAIT(&f->sleep.base);
-    }
+    f->waiting = wait_init(&f->wait, f->run);
+    if (f->waiting != NULL) ROUSE_AWAIT(f->waiting);
     ROUSE_ASYNC_END();
 }
 
@@ -436,6 +469,8 @@ static void check(struct run *run)
     if (c->destructor == SENDS && run->message != MESSAGE) fail(run, "what was sent arrived");
     if (c->destructor == LOCKS && run->message != 1) fail(run, "the lock was taken");
     if (c->destructor == SPAWNS) spin_until(&run->children);
+    rouse_mutex_unlock(&run->held);
+    if (run->held.word != 0 || run->own.word != 0) fail(run, "nobody holds or waits for a lock");
 }
 
 // Records go home a moment after a join; nothing may stay.
@@ -468,11 +503,17 @@ static void run_cell(const struct cell *cell, struct host *host)
     struct rouse_join_handle conductor;
     struct rouse_join_handle listener;
     struct rouse_stats before;
-    bool listens = cell->destructor == WAKES || cell->destructor == SENDS;
+    bool waits = cell->destructor == UNLOCKS;
+    bool listens = cell->destructor == WAKES || cell->destructor == SENDS || waits;
 
     (void)pthread_mutex_init(&run.mutex, NULL);
     rouse_stats_get(&before);
-    if (listens && spawn_fiber(host, &listener, hear, &run, NULL) < 0) fail(&run, "it listens");
+    if (rouse_mutex_try_lock(&run.held) < 0 || (waits && rouse_mutex_try_lock(&run.own) < 0)) {
+        fail(&run, "a new mutex is free");
+    }
+    if (listens && spawn_fiber(host, &listener, waits ? wait_for_unlock : hear, &run, NULL) < 0) {
+        fail(&run, "it listens");
+    }
     if (cell->place == OUTSIDE) spawn_subject(&run, 0);
     if (spawn_fiber(host, &conductor, conduct, &run, NULL) < 0) fail(&run, "it is conducted");
     if (cell->ending == RUNNING) {
@@ -532,7 +573,7 @@ static void host_close(struct host *host)
 struct totals {
     int number;
     int ran;
-    int excluded[2];
+    int excluded[3];
     int wanted;  // one cell only; -1: all
 };
 
@@ -542,7 +583,7 @@ static void visit(const struct cell *cell, struct host *host, struct totals *tot
     int number = totals->number++;
 
     if (why != NULL) {
-        totals->excluded[cell->holder == NONE ? 0 : 1]++;
+        totals->excluded[why == no_unlock ? 2 : cell->holder == NONE ? 0 : 1]++;
         return;
     }
     if (totals->wanted >= 0 && totals->wanted != number) return;
@@ -554,11 +595,13 @@ static void visit(const struct cell *cell, struct host *host, struct totals *tot
 static void visit_host(struct cell *cell, struct host *host, struct totals *totals)
 {
     int inner = COUNT(ending_names) * COUNT(holder_names) * COUNT(style_names) *
-                COUNT(destructor_names) * COUNT(place_names);
+                COUNT(destructor_names) * COUNT(place_names) * COUNT(wait_names);
 
     for (int i = 0; i < inner; i++) {
         int rest = i;
 
+        cell->wait = (enum wait)(rest % COUNT(wait_names));
+        rest /= COUNT(wait_names);
         cell->place = (enum place)(rest % COUNT(place_names));
         rest /= COUNT(place_names);
         cell->destructor = (enum destructor)(rest % COUNT(destructor_names));
@@ -588,6 +631,7 @@ static void print_dimensions(void)
     print_dimension("runtime", kind_names, COUNT(kind_names));
     print_dimension("reactor", reactor_names, COUNT(reactor_names));
     print_dimension("spawned by", place_names, COUNT(place_names));
+    print_dimension("waits for", wait_names, COUNT(wait_names));
 }
 
 int main(int argc, char **argv)
@@ -614,6 +658,7 @@ int main(int argc, char **argv)
            totals.excluded[0]);
     printf("# %d left out: a thread cannot keep a worker from the first poll\n",
            totals.excluded[1]);
+    printf("# %d left out: %s\n", totals.excluded[2], no_unlock);
     printf("ok 1 - %d cells: destroyed once, released once, joined as it must be, nothing left\n",
            totals.ran);
     printf("1..1\n");
