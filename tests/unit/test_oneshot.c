@@ -5,12 +5,10 @@
 // unbalanced share, a block that stays, a value that is dropped twice or never show in the counts.
 
 #include <errno.h>
-#include <pthread.h>
 #include <rouse/assert.h>
 #include <rouse/await.h>
 #include <rouse/oneshot.h>
 #include <rouse/select.h>
-#include <rouse/stats.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 
 #include "claim.h"
 #include "heap.h"
+#include "live.h"
 #include "panics.h"
 #include "probe.h"
 
@@ -36,14 +35,6 @@ static void count_drop(void *element)
 static int drops(void)
 {
     return atomic_exchange_explicit(&dropped, 0, memory_order_relaxed);
-}
-
-static int64_t live_allocations(void)
-{
-    struct rouse_stats stats;
-
-    rouse_stats_get(&stats);
-    return stats.allocations;
 }
 
 static void make(void)
@@ -143,15 +134,14 @@ static void sizes(void)
     claim(rouse_oneshot_new(&tx, &rx, SIZE_MAX - 8, NULL) == -ENOMEM, "nothing is that large");
 }
 
-static void *no_memory(size_t size)
+static int make_without_memory(void *arg)
 {
-    (void)size;
-    return NULL;
+    (void)arg;
+    return rouse_oneshot_new(&tx, &rx, 8, NULL);
 }
 
 static void memory(void)
 {
-    void *(*const counted)(size_t) = rs_sys.malloc;
     struct rouse_oneshot_receive receive;
     uint64_t value;
 
@@ -167,9 +157,8 @@ static void memory(void)
     rouse_oneshot_receive_take(&receive, &value);
     rouse_oneshot_receiver_free(rx);
     claim(heap_counted() == before && live_allocations() == 0, "and nothing after that allocates");
-    rs_sys.malloc = no_memory;
-    claim(rouse_oneshot_new(&tx, &rx, 8, NULL) == -ENOMEM, "without memory there is no pair");
-    rs_sys.malloc = counted;
+    claim(live_without_memory(make_without_memory, NULL) == -ENOMEM,
+          "without memory there is no pair");
 }
 
 // ---- Waiting for the value ----
@@ -545,14 +534,12 @@ static void threads(void)
 {
     int64_t before = live_allocations();  // the default runtime's
     struct tally tally = {0};
-    pthread_t sender;
-    void *failed;
 
     (void)drops();
-    if (pthread_create(&sender, NULL, send_what_is_handed, NULL) != 0) abort();
+    pthread_t sender = live_thread(send_what_is_handed, NULL);
+
     for (uint64_t round = 0; round < ROUNDS; round++) receive_round(round, &tally);
-    (void)pthread_join(sender, &failed);
-    long sent = ROUNDS / 4 * 3 - (long)(intptr_t)failed;
+    long sent = ROUNDS / 4 * 3 - live_result(sender);
 
     claim(tally.wrong == 0, "a thread receives what the other one has sent, or that it has not");
     claim(tally.received + drops() == sent, "each value is received or dropped, once");
@@ -569,27 +556,18 @@ static void *await_closed_on_thread(void *arg)
     return (void *)(intptr_t)rouse_oneshot_closed(arg);
 }
 
-static void *result_of(pthread_t thread)
-{
-    void *result;
-
-    (void)pthread_join(thread, &result);
-    return result;
-}
-
 static void threads_sleep(void)
 {
-    pthread_t thread;
-
     if (rouse_oneshot_new(&tx, &rx, 0, NULL) < 0) abort();
-    if (pthread_create(&thread, NULL, receive_on_thread, rx) != 0) abort();
-    claim(rouse_oneshot_send(tx, NULL) == 0 && result_of(thread) == NULL,
+    pthread_t thread = live_thread(receive_on_thread, rx);
+
+    claim(rouse_oneshot_send(tx, NULL) == 0 && live_result(thread) == 0,
           "a value of no size is a signal");
     rouse_oneshot_receiver_free(rx);
     if (rouse_oneshot_new(&tx, &rx, 0, NULL) < 0) abort();
-    if (pthread_create(&thread, NULL, await_closed_on_thread, tx) != 0) abort();
+    thread = live_thread(await_closed_on_thread, tx);
     rouse_oneshot_receiver_free(rx);
-    claim(result_of(thread) == NULL && rouse_oneshot_sender_is_closed(tx),
+    claim(live_result(thread) == 0 && rouse_oneshot_sender_is_closed(tx),
           "a thread may wait for the receiver to go");
     rouse_oneshot_sender_free(tx);
 }
