@@ -13,6 +13,7 @@
 #include <rouse/await.h>
 #include <rouse/barrier.h>
 #include <rouse/blocking.h>
+#include <rouse/broadcast.h>
 #include <rouse/cancel.h>
 #include <rouse/channel.h>
 #include <rouse/clock.h>

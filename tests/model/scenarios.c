@@ -32,6 +32,7 @@ extern const struct model_scenario model_mutex_scenarios[];
 extern const struct model_scenario model_semaphore_scenarios[];
 extern const struct model_scenario model_notify_scenarios[];
 extern const struct model_scenario model_sync_scenarios[];
+extern const struct model_scenario model_broadcast_scenarios[];
 
 // clang-format off
 const struct model_scenario *const model_scenario_files[] = {
@@ -63,5 +64,6 @@ const struct model_scenario *const model_scenario_files[] = {
     model_semaphore_scenarios,
     model_notify_scenarios,
     model_sync_scenarios,
+    model_broadcast_scenarios,
     NULL,
 };

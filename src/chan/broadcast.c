@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+//
+// The broadcast channel: a ring of slots. Senders write under the lock of the wait queue, one after
+// the other; receivers read without a lock, and find out whether what they have read was a message.
+//
+// 1. Message n stands in slot n modulo the capacity, whose `mark` is 2n + 1 while it is written and
+//    2n + 2 from then on. Marks only grow; 0 is none.
+// 2. `tail` is the number of messages of which the writing has begun, and grows before the mark.
+// 3. A receiver that waits is in the queue, under whose lock it has seen that its message is not
+//    there. A send releases those who wait for its message or an earlier one.
+// 4. The block goes with the last end. Its receivers have copies of what in it never changes, so
+//    that they share no cache line with senders but the slot they read.
+//
+// Why a reader that was overtaken notices: it reads the mark, the words, and the mark again. If one
+// of the words is of a later message, the store of that word was a release, after the store of the
+// mark 2n + 1; so the second look at the mark sees that one, or a later one.
+//
+//                 | may run at once with
+//     send        | everything
+//     receive     | everything but a receive of the same receiver
+
+#include <errno.h>
+#include <rouse/assert.h>
+#include <rouse/await.h>
+#include <rouse/broadcast.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/tls.h"
+#include "sync/wait_queue.h"
+
+// A slot is its mark and the words of a message.
+typedef _Atomic uint64_t broadcast_word;
+
+enum { WORD = sizeof(uint64_t) };
+
+struct rouse_broadcast_sender {
+    struct rouse_wait_queue waiters;
+    const struct rouse_allocator *allocator;
+    size_t size;      // of a message
+    size_t capacity;  // a power of two
+    _Atomic uint64_t tail;
+    _Atomic uint32_t ends;       // senders and receivers: who uses the block
+    _Atomic uint32_t receivers;  // grows under the lock
+    uint32_t senders;            // under the lock
+    _Atomic bool closed;         // set under the lock
+    broadcast_word slots[];
+};
+
+struct rouse_broadcast_receiver {
+    struct rouse_broadcast_sender *channel;
+    broadcast_word *slots;
+    size_t size;
+    size_t capacity;
+    uint64_t next;  // the message that is received next
+};
+
+static size_t words_of(size_t size)
+{
+    return size / WORD + (size % WORD != 0);
+}
+
+// The slot of message `n`.
+static broadcast_word *slot_of(broadcast_word *slots, size_t size, size_t capacity, uint64_t n)
+{
+    return slots + (n & (capacity - 1)) * (1 + words_of(size));
+}
+
+static size_t block_size(size_t capacity, size_t size)
+{
+    return sizeof(struct rouse_broadcast_sender) + capacity * (1 + words_of(size)) * WORD;
+}
+
+static bool is_too_large(size_t capacity, size_t size)
+{
+    return capacity > SIZE_MAX / 4 || size > SIZE_MAX / 4 ||
+           words_of(size) + 1 > SIZE_MAX / 4 / WORD / capacity;
+}
+
+int rouse_broadcast_new(struct rouse_broadcast_sender **tx, size_t capacity, size_t element_size)
+{
+    const struct rouse_allocator *allocator = rs_allocator_current();
+    size_t rounded = 1;
+
+    if (capacity == 0) return -EINVAL;
+    if (is_too_large(capacity, element_size)) return -ENOMEM;
+    while (rounded < capacity) rounded *= 2;
+    struct rouse_broadcast_sender *b = rs_alloc(allocator, block_size(rounded, element_size));
+
+    if (b == NULL) return -ENOMEM;
+    b->allocator = allocator;
+    b->size = element_size;
+    b->capacity = rounded;
+    b->senders = 1;
+    // Relaxed: not shared yet.
+    atomic_store_explicit(&b->ends, 1, memory_order_relaxed);
+    *tx = b;
+    return 0;
+}
+
+static void end_unref(struct rouse_broadcast_sender *b)
+{
+    // Acq_rel: the last one frees after everything the others did.
+    if (atomic_fetch_sub_explicit(&b->ends, 1, memory_order_acq_rel) == 1) {
+        rs_free(b->allocator, b, block_size(b->capacity, b->size));
+    }
+}
+
+// ---- Senders ----
+
+static void words_store(broadcast_word *words, const void *from, size_t size)
+{
+    for (size_t at = 0; at < size; at += WORD) {
+        uint64_t word = 0;
+
+        memcpy(&word, (const char *)from + at, size - at < WORD ? size - at : WORD);
+        // Release, with the acquire in words_load(): who sees it sees that the mark has changed.
+        atomic_store_explicit(&words[at / WORD], word, memory_order_release);
+    }
+}
+
+// Under the lock.
+static void message_write(struct rouse_broadcast_sender *b, uint64_t n, const void *value)
+{
+    broadcast_word *slot = slot_of(b->slots, b->size, b->capacity, n);
+
+    // Relaxed: published by the next store.
+    atomic_store_explicit(&b->tail, n + 1, memory_order_relaxed);
+    // Release, with the acquire in message_take(): who sees that its message is gone sees the tail
+    // that says so.
+    atomic_store_explicit(slot, 2 * n + 1, memory_order_release);
+    words_store(slot + 1, value, b->size);
+    // Release, with the acquire in message_take(): the words are there.
+    atomic_store_explicit(slot, 2 * n + 2, memory_order_release);
+}
+
+int rouse_broadcast_send(struct rouse_broadcast_sender *tx, const void *value)
+{
+    rs_waitq_lock(&tx->waiters);
+    // Relaxed, both: who subscribes is ordered by the lock, and who goes may go a little later.
+    uint32_t receivers = atomic_load_explicit(&tx->receivers, memory_order_relaxed);
+    uint64_t n = atomic_load_explicit(&tx->tail, memory_order_relaxed);
+
+    if (receivers == 0) {
+        rs_waitq_unlock(&tx->waiters);
+        return -EPIPE;
+    }
+    message_write(tx, n, value);
+    if (rs_waitq_is_empty(&tx->waiters)) {
+        rs_waitq_unlock(&tx->waiters);
+    } else {
+        rs_waitq_release_and_unlock(&tx->waiters, n + 1);
+    }
+    return (int)receivers;
+}
+
+int rouse_broadcast_subscribe(struct rouse_broadcast_sender *tx,
+                              struct rouse_broadcast_receiver **rx)
+{
+    struct rouse_broadcast_receiver *r = rs_alloc(tx->allocator, sizeof *r);
+
+    if (r == NULL) return -ENOMEM;
+    r->channel = tx;
+    r->slots = tx->slots;
+    r->size = tx->size;
+    r->capacity = tx->capacity;
+    // Relaxed: the caller has an end.
+    atomic_fetch_add_explicit(&tx->ends, 1, memory_order_relaxed);
+    rs_waitq_lock(&tx->waiters);
+    // Relaxed, both: ordered by the lock.
+    r->next = atomic_load_explicit(&tx->tail, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tx->receivers, 1, memory_order_relaxed);
+    rs_waitq_unlock(&tx->waiters);
+    *rx = r;
+    return 0;
+}
+
+size_t rouse_broadcast_receiver_count(const struct rouse_broadcast_sender *tx)
+{
+    // Relaxed: out of date at once.
+    return atomic_load_explicit(&tx->receivers, memory_order_relaxed);
+}
+
+size_t rouse_broadcast_capacity(const struct rouse_broadcast_sender *tx)
+{
+    return tx->capacity;
+}
+
+struct rouse_broadcast_sender *rouse_broadcast_sender_ref(struct rouse_broadcast_sender *tx)
+{
+    // Relaxed: the caller has an end.
+    atomic_fetch_add_explicit(&tx->ends, 1, memory_order_relaxed);
+    rs_waitq_lock(&tx->waiters);
+    tx->senders++;
+    rs_waitq_unlock(&tx->waiters);
+    return tx;
+}
+
+void rouse_broadcast_sender_unref(struct rouse_broadcast_sender *tx)
+{
+    if (tx == NULL) return;
+    rs_waitq_lock(&tx->waiters);
+    if (--tx->senders > 0) {
+        rs_waitq_unlock(&tx->waiters);
+    } else {
+        // Release, with the acquire in rouse_broadcast_receiver_is_closed(): every message is
+        // there.
+        atomic_store_explicit(&tx->closed, true, memory_order_release);
+        rs_waitq_release_and_unlock(&tx->waiters, UINT64_MAX);
+    }
+    end_unref(tx);
+}
+
+// ---- Receivers ----
+
+static void words_load(const broadcast_word *words, void *to, size_t size)
+{
+    for (size_t at = 0; at < size; at += WORD) {
+        // Acquire, with the release in words_store(): if it is of a later message, we see that the
+        // mark has changed.
+        uint64_t word = atomic_load_explicit(&words[at / WORD], memory_order_acquire);
+
+        memcpy((char *)to + at, &word, size - at < WORD ? size - at : WORD);
+    }
+}
+
+// The next message has been overwritten: goes on with the oldest that is left.
+static int skip_missed(struct rouse_broadcast_receiver *rx, uint64_t *missed)
+{
+    // Relaxed: the caller has acquired a mark that was stored after the tail.
+    uint64_t tail = atomic_load_explicit(&rx->channel->tail, memory_order_relaxed);
+    uint64_t oldest = tail - rx->capacity;
+
+    if (missed != NULL) *missed = oldest - rx->next;
+    rx->next = oldest;
+    return -EOVERFLOW;
+}
+
+// Takes the next message: 0, -EAGAIN or -EOVERFLOW.
+static int message_take(struct rouse_broadcast_receiver *rx, void *out, uint64_t *missed)
+{
+    broadcast_word *slot = slot_of(rx->slots, rx->size, rx->capacity, rx->next);
+    uint64_t written = 2 * rx->next + 2;
+    // Acquire, here and below, with the releases in message_write(): of the words, and of the tail.
+    uint64_t mark = atomic_load_explicit(slot, memory_order_acquire);
+
+    if (mark < written) return -EAGAIN;
+    if (mark == written) {
+        words_load(slot + 1, out, rx->size);
+        mark = atomic_load_explicit(slot, memory_order_acquire);
+    }
+    if (mark != written) return skip_missed(rx, missed);
+    rx->next++;
+    return 0;
+}
+
+bool rouse_broadcast_receiver_is_closed(const struct rouse_broadcast_receiver *rx)
+{
+    // Acquire, with the release in rouse_broadcast_sender_unref(): who looks for a message after
+    // this sees all of them.
+    return atomic_load_explicit(&rx->channel->closed, memory_order_acquire);
+}
+
+int rouse_broadcast_try_receive(struct rouse_broadcast_receiver *rx, void *out, uint64_t *missed)
+{
+    int err = message_take(rx, out, missed);
+
+    if (err != -EAGAIN || !rouse_broadcast_receiver_is_closed(rx)) return err;
+    err = message_take(rx, out, missed);
+    return err == -EAGAIN ? -EPIPE : err;
+}
+
+uint64_t rouse_broadcast_receiver_len(const struct rouse_broadcast_receiver *rx)
+{
+    // Relaxed: out of date at once. It cannot be older than what was received.
+    return atomic_load_explicit(&rx->channel->tail, memory_order_relaxed) - rx->next;
+}
+
+void rouse_broadcast_receiver_free(struct rouse_broadcast_receiver *rx)
+{
+    if (rx == NULL) return;
+    struct rouse_broadcast_sender *channel = rx->channel;
+
+    // Relaxed: only counted.
+    atomic_fetch_sub_explicit(&channel->receivers, 1, memory_order_relaxed);
+    rs_free(channel->allocator, rx, sizeof *rx);
+    end_unref(channel);
+}
+
+// ---- Receive ----
+
+static struct rouse_broadcast_receive *receive_of(struct rouse_future *self)
+{
+    return ROUSE_CONTAINER_OF(self, struct rouse_broadcast_receive, base);
+}
+
+// Takes the message, or a place in the queue. True if the receive has ended.
+static bool take_or_queue(struct rouse_broadcast_receive *r, struct rouse_context *cx)
+{
+    struct rouse_wait_queue *q = &r->rx->channel->waiters;
+    struct rouse_waker waker = rouse_waker_clone(rouse_context_waker(cx));
+
+    rs_waitq_lock(q);
+    r->output = rouse_broadcast_try_receive(r->rx, r->out, &r->missed);
+    bool ended = r->output != -EAGAIN;
+
+    if (!ended) {
+        r->waiter.want = r->rx->next;
+        rs_waitq_push(q, &r->waiter, &waker);
+    }
+    rs_waitq_unlock(q);
+    rouse_waker_drop(&waker);
+    return ended;
+}
+
+static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rouse_broadcast_receive *r = receive_of(self);
+    bool pushed = r->waiter.pushed;
+
+    if (!pushed && !rouse_context_spend(cx)) return ROUSE_PENDING;
+    if (pushed && rs_waitq_look(&r->rx->channel->waiters, &r->waiter, cx) == RS_WAITER_QUEUED) {
+        return ROUSE_PENDING;
+    }
+    r->output = rouse_broadcast_try_receive(r->rx, r->out, &r->missed);
+    if (r->output != -EAGAIN) return ROUSE_READY;
+    return take_or_queue(r, cx) ? ROUSE_READY : ROUSE_PENDING;
+}
+
+static void receive_drop(struct rouse_future *self)
+{
+    struct rouse_broadcast_receive *r = receive_of(self);
+
+    if (r->waiter.pushed) (void)rs_waitq_leave(&r->rx->channel->waiters, &r->waiter);
+}
+
+static int64_t receive_result(const struct rouse_future *self)
+{
+    return ((const struct rouse_broadcast_receive *)self)->output;
+}
+
+static int receive_describe(const struct rouse_future *self, char *buf, size_t size)
+{
+    const struct rouse_broadcast_receive *r = (const struct rouse_broadcast_receive *)self;
+
+    return snprintf(buf, size, "message %llu of broadcast %p", (unsigned long long)r->rx->next,
+                    (void *)r->rx->channel);
+}
+
+static const struct rouse_future_vtable receive_ended = {.name = "broadcast receive",
+                                                         .result = receive_result};
+static const struct rouse_future_vtable receive_vtable = {
+    .poll = receive_poll,
+    .drop = receive_drop,
+    .name = "broadcast receive",
+    .describe = receive_describe,
+    .cancel_kind = rouse_cancel_kind_total,
+    .ended = &receive_ended};
+
+void rouse_broadcast_receive_init(struct rouse_broadcast_receive *receive,
+                                  struct rouse_broadcast_receiver *rx, void *out)
+{
+    receive->base.vtable = &receive_vtable;
+    receive->rx = rx;
+    receive->out = out;
+    receive->missed = 0;
+    receive->output = 0;
+    rs_waiter_init(&receive->waiter, 0);
+}
+
+int rouse_broadcast_receive(struct rouse_broadcast_receiver *rx, void *out, uint64_t *missed)
+{
+    struct rouse_broadcast_receive receive;
+
+    if (rs_tls.fiber == NULL && rs_tls.poll_depth == 0) {
+        int err = rouse_broadcast_try_receive(rx, out, missed);
+
+        if (err != -EAGAIN) return err;  // a plain thread need not prepare to sleep
+    }
+    rouse_broadcast_receive_init(&receive, rx, out);
+    int err = rouse_await(&receive.base);
+
+    if (err < 0) return err;
+    if (receive.output == -EOVERFLOW && missed != NULL) *missed = receive.missed;
+    return receive.output;
+}
