@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Faults in all that needs no network: runtimes, tasks, stacks, timers, the blocking pool, signals,
-// an executor inside a loop of the program's own, the default runtime, and the dump.
+// an executor inside a loop of the program's own, the default runtime, the dump, and locks.
 
 #include <errno.h>
 #include <poll.h>
@@ -312,6 +312,118 @@ static bool default_run(void)
     return steps_are(3);
 }
 
+// ---- Locks ----
+
+enum { LOCKERS = 4, ROUNDS = 3 };
+
+static struct rouse_mutex mutex;
+static struct rouse_semaphore permits;
+static struct rouse_rate_limiter limiter;
+static int counter;  // under the mutex
+
+static int64_t count_once(void)
+{
+    struct rouse_mutex_lock lock;
+
+    rouse_mutex_lock_init(&lock, &mutex);
+    int64_t err = wait_for(&lock.base);
+
+    if (err < 0) return err;
+    int before = counter;
+
+    err = fault_note(rouse_sleep(ROUSE_NS_PER_MS));
+    if (counter != before) fault_broken("a mutex does not exclude");
+    counter++;
+    rouse_mutex_unlock(&mutex);
+    return err;
+}
+
+static int64_t pass_once(void)
+{
+    struct rouse_semaphore_acquire acquire;
+    struct rouse_rate_limiter_acquire pace;
+
+    rouse_semaphore_acquire_init(&acquire, &permits, 1);
+    int64_t err = wait_for(&acquire.base);
+
+    if (err < 0) return err;
+    rouse_rate_limiter_acquire_init(&pace, &limiter, 1);
+    err = wait_for(&pace.base);
+    rouse_semaphore_release(&permits, 1);
+    return err;
+}
+
+static int locking_fiber(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (count_once() < 0 || pass_once() < 0) return -1;
+    }
+    step_done();
+    return 0;
+}
+
+static int locks_root(void *arg)
+{
+    struct rouse_join_handle handles[LOCKERS];
+    bool is_spawned[LOCKERS];
+
+    (void)arg;
+    rouse_semaphore_init(&permits, 2);
+    rouse_rate_limiter_init(&limiter, ROUSE_NS_PER_MS / 10, 2);
+    for (int i = 0; i < LOCKERS; i++) {
+        is_spawned[i] = fault_note(rouse_spawn(&handles[i], locking_fiber, NULL)) == 0;
+    }
+    for (int i = 0; i < LOCKERS; i++) {
+        if (is_spawned[i]) (void)wait_joined(&handles[i]);
+    }
+    return 0;
+}
+
+static bool locks_run(void)
+{
+    with_runtime(2, locks_root, NULL);
+    if (rouse_mutex_is_locked(&mutex) || rouse_semaphore_available(&permits) % 2 != 0) {
+        fault_broken("a lock that nobody holds is free");
+    }
+    return steps_are(LOCKERS);
+}
+
+static struct rouse_condition condition;
+static bool is_set;  // under the mutex
+
+static int setting_fiber(void *arg)
+{
+    (void)arg;
+    (void)rouse_sleep(ROUSE_NS_PER_MS);
+    if (fault_note(rouse_mutex_lock(&mutex)) < 0) return -1;
+    is_set = true;
+    rouse_mutex_unlock(&mutex);
+    rouse_condition_signal(&condition);
+    step_done();
+    return 0;
+}
+
+// On the default runtime. A wait that finds no memory has the mutex all the same.
+static bool condition_run(void)
+{
+    struct rouse_join_handle handle;
+    int64_t err = fault_note(rouse_spawn(&handle, setting_fiber, NULL));
+
+    if (err == 0) {
+        err = fault_note(rouse_mutex_lock(&mutex));
+        if (err == 0) {
+            while (!is_set && err == 0) err = fault_note(rouse_condition_wait(&condition, &mutex));
+            if (!rouse_mutex_is_locked(&mutex)) fault_broken("a wait has the mutex again");
+            rouse_mutex_unlock(&mutex);
+        }
+        if (fault_note(rouse_join(&handle)) == 0 && err == 0) step_done();
+    }
+    fault_over();  // or this would make one only to free it
+    rouse_runtime_free(rouse_runtime_default());
+    return steps_are(2);
+}
+
 // ---- The dump ----
 
 static int dumped_fiber(void *arg)
@@ -378,5 +490,7 @@ const struct scenario fault_scenarios[] = {
     // What makes no default runtime is said in the log; the call says that there is none.
     {.name = "default", .run = default_run, .also = ENOMEM},
     {.name = "dump", .run = dump_run},
+    {.name = "locks", .run = locks_run},
+    {.name = "condition", .run = condition_run, .also = ENOMEM},
     {.name = NULL},
 };
