@@ -253,8 +253,9 @@ static int pong(void *arg)
     struct part *p = arg;
     uint64_t value;
 
-    while (rouse_channel_receive(p->rx, &value) == 0)
+    while (rouse_channel_receive(p->rx, &value) == 0) {
         must(rouse_channel_send(p->tx, &value), "send");
+    }
     rouse_channel_sender_unref(p->tx);
     rouse_channel_receiver_unref(p->rx);
     return 0;

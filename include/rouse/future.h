@@ -109,7 +109,15 @@ static inline struct rouse_task *rouse_context_task(const struct rouse_context *
 /// has been woken, and the caller must return ROUSE_PENDING without acting.
 ///
 /// Threads: the polling one.
-ROUSE_API bool rouse_context_spend(struct rouse_context *cx);
+static inline bool rouse_context_spend(struct rouse_context *cx)
+{
+    if (ROUSE_LIKELY(cx->budget > 0)) {
+        cx->budget -= cx->budget != UINT32_MAX;  // that one is unlimited
+        return true;
+    }
+    rouse_waker_wake_by_ref(&cx->waker);
+    return false;
+}
 
 /// The vtable of an ended future whose type names none. Private.
 ROUSE_API extern const struct rouse_future_vtable rouse_future_ended_vtable;

@@ -5,9 +5,9 @@
 #include "chan/chain.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/alloc.h"
+#include "chan/element.h"
 
 // What a chunk should have, and the least number of elements in it.
 enum { CHUNK_BYTES = 2048, CHUNK_CAPACITY_MIN = 8 };
@@ -49,15 +49,6 @@ void rs_chain_deinit(struct rs_chain *chain)
     chunk_free(chain, chain->first);
 }
 
-static void copy(void *to, const void *from, size_t size)
-{
-    if (size == 8) {
-        memcpy(to, from, 8);  // a move, where a call would cost as much as the rest
-    } else {
-        memcpy(to, from, size);
-    }
-}
-
 // ---- Senders ----
 
 // Under the lock.
@@ -76,7 +67,8 @@ static int append(struct rs_chain *chain, const void *element, bool *waited)
         *(chain->last != NULL ? &chain->last->next : &chain->first) = last;
         chain->last = last;
     }
-    copy(last->elements + last->count * chain->element_size, element, chain->element_size);
+    rs_element_copy(last->elements + last->count * chain->element_size, element,
+                    chain->element_size);
     last->count++;
     chain->count++;
     *waited = chain->waited;
@@ -150,7 +142,8 @@ static int front_pop(struct rs_chain *chain, void *element)
         if (err < 0) return err;
         chunk = chain->front;
     }
-    copy(element, chunk->elements + chain->taken * chain->element_size, chain->element_size);
+    rs_element_copy(element, chunk->elements + chain->taken * chain->element_size,
+                    chain->element_size);
     chain->taken++;
     // Relaxed: a hint, which only receivers change.
     atomic_store_explicit(&chain->front_count,

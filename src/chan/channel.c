@@ -576,14 +576,16 @@ static struct rouse_channel_receive *receive_of(struct rouse_future *self)
 // How many were received, or a negative errno.
 static ssize_t pop_many(struct channel *ch, char *elements, size_t count_max)
 {
-    size_t count = 0;
-    int err = 0;
+    int err = pop(ch, elements);
+
+    if (count_max == 1 || err < 0) return err < 0 ? err : 1;
+    size_t count = 1;
 
     while (count < count_max && err == 0) {
         err = pop(ch, elements + count * ch->element_size);
         if (err == 0) count++;
     }
-    return count > 0 ? (ssize_t)count : err;
+    return (ssize_t)count;
 }
 
 // Takes a place in the queue, its old one if it has been there before, unless there is an element,

@@ -15,19 +15,37 @@
 // 3. A waiter sets its bit by an exchange that finds the ring empty, or full, still. Whoever
 //    changes that does so by an exchange of the same word, and so sees the bit, or comes first.
 //
+// The words count and the slots publish: an element is seen through the number of its slot. So the
+// accesses to the words are relaxed, but for two cases. Release when `head` moves, with acquire
+// when it is looked at for a place: a tail that is read afterwards is not behind it. And a place
+// that was reserved is given back in `tail`, while who waits for one says so in `head`: each side
+// reads the other's word after it has changed its own, all seq_cst, and one sees the other.
+//
 // Who may call at once: everything, by any thread.
 
 #ifndef RS_CHAN_RING_H
 #define RS_CHAN_RING_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/cpu.h"
+#include "chan/element.h"
 
 enum { RS_RING_CAPACITY_MAX = (1 << 28) - 1 };
+
+#define RS_RING_RESERVED (UINT64_C(1) << 4)
+#define RS_RING_POSITION (UINT64_C(1) << 32)
+enum { RS_RING_RECEIVER_WAITS = 1 << 0, RS_RING_CLOSED = 1 << 1, RS_RING_SENDER_WAITS = 1 << 0 };
+
+struct rs_slot {
+    _Atomic uint32_t number;
+    uint32_t unused;
+    char element[];
+};
 
 struct rs_ring {
     _Atomic uint64_t tail;
@@ -41,13 +59,137 @@ struct rs_ring {
     size_t slot_size;
 };
 
+// Somebody is between two steps, some nanoseconds apart, unless he was preempted there.
+void rs_ring_relax(int *rounds);
+
+static inline uint32_t rs_ring_position_of(uint64_t word)
+{
+    return (uint32_t)(word >> 32);
+}
+
+static inline uint32_t rs_ring_reserved_of(uint64_t tail)
+{
+    return (uint32_t)tail >> 4;
+}
+
+static inline struct rs_slot *rs_ring_slot_at(const struct rs_ring *ring, uint32_t position)
+{
+    return (struct rs_slot *)(void *)(ring->slots + (position & ring->mask) * ring->slot_size);
+}
+
+// Fills the slot of a position that is ours.
+static inline void rs_ring_put(struct rs_ring *ring, uint32_t position, const void *element)
+{
+    struct rs_slot *slot = rs_ring_slot_at(ring, position);
+    int rounds = 0;
+
+    // Acquire, with the release in rs_ring_take(): the element before has been copied.
+    while (atomic_load_explicit(&slot->number, memory_order_acquire) != position) {
+        rs_ring_relax(&rounds);
+    }
+    rs_element_copy(slot->element, element, ring->element_size);
+    // Release, with the acquire in rs_ring_pop(): who sees the number sees the element.
+    atomic_store_explicit(&slot->number, position + 1, memory_order_release);
+}
+
+static inline void rs_ring_take(struct rs_ring *ring, uint32_t position, void *element)
+{
+    struct rs_slot *slot = rs_ring_slot_at(ring, position);
+
+    rs_element_copy(element, slot->element, ring->element_size);
+    // Release, with the acquire in rs_ring_put(): we have copied it.
+    atomic_store_explicit(&slot->number, position + ring->mask + 1, memory_order_release);
+}
+
+static inline bool rs_ring_is_full(const struct rs_ring *ring, uint64_t tail, uint64_t head)
+{
+    // As 64 bits: a head that is newer than the tail looks like a full ring.
+    uint64_t used = (uint64_t)(rs_ring_position_of(tail) - rs_ring_position_of(head)) +
+                    rs_ring_reserved_of(tail);
+
+    return used >= ring->capacity;
+}
+
+// Adds `step` to the tail, if there is a place and nobody who waits for one, or `waiter` is he.
+// 0, with the tail as it was before; -EAGAIN; -EPIPE.
+static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter, uint64_t *before)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+    for (;;) {
+        // Acquire, with the release in rs_ring_pop().
+        uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+
+        if ((tail & RS_RING_CLOSED) != 0) return -EPIPE;
+        if ((!waiter && (head & RS_RING_SENDER_WAITS) != 0) || rs_ring_is_full(ring, tail, head)) {
+            uint64_t again = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+            if (again == tail) return -EAGAIN;
+            tail = again;
+        } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &tail, tail + step,
+                                                         memory_order_relaxed,
+                                                         memory_order_relaxed)) {
+            *before = tail;
+            return 0;
+        }
+    }
+}
+
+// 0, -EAGAIN: full, or others wait; -EPIPE: closed. `*waited`: a receiver waits.
+static inline int rs_ring_push(struct rs_ring *ring, const void *element, bool *waited)
+{
+    uint64_t before;
+    int err = rs_ring_claim(ring, RS_RING_POSITION, false, &before);
+
+    if (err < 0) return err;
+    rs_ring_put(ring, rs_ring_position_of(before), element);
+    *waited = (before & RS_RING_RECEIVER_WAITS) != 0;
+    return 0;
+}
+
+// Nothing can come any more, after what is there.
+static inline bool rs_ring_is_ended(uint64_t tail)
+{
+    return (tail & RS_RING_CLOSED) != 0 && rs_ring_reserved_of(tail) == 0;
+}
+
+// 0; -EAGAIN: empty; -EPIPE: and will be so. `*waited`: a sender waits.
+static inline int rs_ring_pop(struct rs_ring *ring, void *element, bool *waited)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    int rounds = 0;
+
+    for (;;) {
+        uint32_t position = rs_ring_position_of(head);
+
+        // Acquire, with the release in rs_ring_put().
+        if (atomic_load_explicit(&rs_ring_slot_at(ring, position)->number, memory_order_acquire) ==
+            position + 1) {
+            // Release, with the acquire in rs_ring_claim() and rs_ring_wait_for_place().
+            if (!atomic_compare_exchange_weak_explicit(&ring->head, &head, head + RS_RING_POSITION,
+                                                       memory_order_release,
+                                                       memory_order_relaxed)) {
+                continue;
+            }
+            rs_ring_take(ring, position, element);
+            *waited = (head & RS_RING_SENDER_WAITS) != 0;
+            return 0;
+        }
+        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+        if (rs_ring_position_of(tail) == position) return rs_ring_is_ended(tail) ? -EPIPE : -EAGAIN;
+        // Another receiver was faster, or the sender is about to fill the slot.
+        uint64_t again = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+        if (again == head) rs_ring_relax(&rounds);
+        head = again;
+    }
+}
+
 // How many bytes of slots a ring needs; 0 if that is too many.
 size_t rs_ring_slots_size(size_t element_size, size_t capacity);
 
 void rs_ring_init(struct rs_ring *ring, char *slots, size_t element_size, size_t capacity);
-
-// 0, -EAGAIN: full, or others wait; -EPIPE: closed. `*waited`: a receiver waits.
-int rs_ring_push(struct rs_ring *ring, const void *element, bool *waited);
 
 // The same in two steps: takes a place, whose position is not yet fixed.
 int rs_ring_reserve(struct rs_ring *ring);
@@ -55,9 +197,6 @@ int rs_ring_reserve(struct rs_ring *ring);
 void rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *waited, bool *ended);
 // Gives the place back. Returns true if a sender may wait for it.
 bool rs_ring_unreserve(struct rs_ring *ring, bool *ended);
-
-// 0; -EAGAIN: empty; -EPIPE: and will be so. `*waited`: a sender waits.
-int rs_ring_pop(struct rs_ring *ring, void *element, bool *waited);
 
 // True for the call that closed it.
 bool rs_ring_close(struct rs_ring *ring);

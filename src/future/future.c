@@ -15,16 +15,6 @@ void rouse_context_init(struct rouse_context *cx, const struct rouse_waker *wake
     *cx = (struct rouse_context){.waker = *waker, .driver = driver, .budget = UINT32_MAX};
 }
 
-bool rouse_context_spend(struct rouse_context *cx)
-{
-    if (ROUSE_LIKELY(cx->budget > 0)) {
-        cx->budget -= cx->budget != UINT32_MAX;  // that one is unlimited
-        return true;
-    }
-    rouse_waker_wake_by_ref(&cx->waker);
-    return false;
-}
-
 void rouse_future_poll_ended(const struct rouse_future *future)
 {
     rouse_panic("a future was polled after its end: \"%s\"; a future ends once, by ROUSE_READY or "
