@@ -1,40 +1,29 @@
 // SPDX-License-Identifier: MIT
 //
 // The broadcast channel: a ring of slots. Senders write under the lock of the wait queue, one after
-// the other; receivers read without a lock, and find out whether what they have read was a message.
+// the other; receivers read without a lock, as slot.h says.
 //
-// 1. Message n stands in slot n modulo the capacity, whose `mark` is 2n + 1 while it is written and
-//    2n + 2 from then on. Marks only grow; 0 is none.
-// 2. `tail` is the number of messages of which the writing has begun, and grows before the mark.
+// 1. Message n stands in slot n modulo the capacity.
+// 2. `tail` is the number of messages of which the writing has begun, and grows before their mark.
 // 3. A receiver that waits is in the queue, under whose lock it has seen that its message is not
 //    there. A send releases those who wait for its message or an earlier one.
 // 4. The block goes with the last end. Its receivers have copies of what in it never changes, so
 //    that they share no cache line with senders but the slot they read.
-//
-// Why a reader that was overtaken notices: it reads the mark, the words, and the mark again. If one
-// of the words is of a later message, the store of that word was a release, after the store of the
-// mark 2n + 1; so the second look at the mark sees that one, or a later one.
 //
 //                 | may run at once with
 //     send        | everything
 //     receive     | everything but a receive of the same receiver
 
 #include <errno.h>
-#include <rouse/assert.h>
 #include <rouse/await.h>
 #include <rouse/broadcast.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/tls.h"
+#include "chan/slot.h"
 #include "sync/wait_queue.h"
-
-// A slot is its mark and the words of a message.
-typedef _Atomic uint64_t broadcast_word;
-
-enum { WORD = sizeof(uint64_t) };
 
 struct rouse_broadcast_sender {
     struct rouse_wait_queue waiters;
@@ -46,37 +35,32 @@ struct rouse_broadcast_sender {
     _Atomic uint32_t receivers;  // grows under the lock
     uint32_t senders;            // under the lock
     _Atomic bool closed;         // set under the lock
-    broadcast_word slots[];
+    rs_slot_word slots[];
 };
 
 struct rouse_broadcast_receiver {
     struct rouse_broadcast_sender *channel;
-    broadcast_word *slots;
+    rs_slot_word *slots;
     size_t size;
     size_t capacity;
     uint64_t next;  // the message that is received next
 };
 
-static size_t words_of(size_t size)
-{
-    return size / WORD + (size % WORD != 0);
-}
-
 // The slot of message `n`.
-static broadcast_word *slot_of(broadcast_word *slots, size_t size, size_t capacity, uint64_t n)
+static rs_slot_word *slot_of(rs_slot_word *slots, size_t size, size_t capacity, uint64_t n)
 {
-    return slots + (n & (capacity - 1)) * (1 + words_of(size));
+    return slots + (n & (capacity - 1)) * rs_slot_words(size);
 }
 
 static size_t block_size(size_t capacity, size_t size)
 {
-    return sizeof(struct rouse_broadcast_sender) + capacity * (1 + words_of(size)) * WORD;
+    return sizeof(struct rouse_broadcast_sender) + capacity * rs_slot_words(size) * RS_SLOT_WORD;
 }
 
 static bool is_too_large(size_t capacity, size_t size)
 {
     return capacity > SIZE_MAX / 4 || size > SIZE_MAX / 4 ||
-           words_of(size) + 1 > SIZE_MAX / 4 / WORD / capacity;
+           rs_slot_words(size) > SIZE_MAX / 4 / RS_SLOT_WORD / capacity;
 }
 
 int rouse_broadcast_new(struct rouse_broadcast_sender **tx, size_t capacity, size_t element_size)
@@ -110,30 +94,12 @@ static void end_unref(struct rouse_broadcast_sender *b)
 
 // ---- Senders ----
 
-static void words_store(broadcast_word *words, const void *from, size_t size)
-{
-    for (size_t at = 0; at < size; at += WORD) {
-        uint64_t word = 0;
-
-        memcpy(&word, (const char *)from + at, size - at < WORD ? size - at : WORD);
-        // Release, with the acquire in words_load(): who sees it sees that the mark has changed.
-        atomic_store_explicit(&words[at / WORD], word, memory_order_release);
-    }
-}
-
 // Under the lock.
 static void message_write(struct rouse_broadcast_sender *b, uint64_t n, const void *value)
 {
-    broadcast_word *slot = slot_of(b->slots, b->size, b->capacity, n);
-
-    // Relaxed: published by the next store.
+    // Relaxed: published by the mark that follows, for who sees that its message is gone.
     atomic_store_explicit(&b->tail, n + 1, memory_order_relaxed);
-    // Release, with the acquire in message_take(): who sees that its message is gone sees the tail
-    // that says so.
-    atomic_store_explicit(slot, 2 * n + 1, memory_order_release);
-    words_store(slot + 1, value, b->size);
-    // Release, with the acquire in message_take(): the words are there.
-    atomic_store_explicit(slot, 2 * n + 2, memory_order_release);
+    rs_slot_write(slot_of(b->slots, b->size, b->capacity, n), n, value, b->size);
 }
 
 int rouse_broadcast_send(struct rouse_broadcast_sender *tx, const void *value)
@@ -215,17 +181,6 @@ void rouse_broadcast_sender_unref(struct rouse_broadcast_sender *tx)
 
 // ---- Receivers ----
 
-static void words_load(const broadcast_word *words, void *to, size_t size)
-{
-    for (size_t at = 0; at < size; at += WORD) {
-        // Acquire, with the release in words_store(): if it is of a later message, we see that the
-        // mark has changed.
-        uint64_t word = atomic_load_explicit(&words[at / WORD], memory_order_acquire);
-
-        memcpy((char *)to + at, &word, size - at < WORD ? size - at : WORD);
-    }
-}
-
 // The next message has been overwritten: goes on with the oldest that is left.
 static int skip_missed(struct rouse_broadcast_receiver *rx, uint64_t *missed)
 {
@@ -241,16 +196,12 @@ static int skip_missed(struct rouse_broadcast_receiver *rx, uint64_t *missed)
 // Takes the next message: 0, -EAGAIN or -EOVERFLOW.
 static int message_take(struct rouse_broadcast_receiver *rx, void *out, uint64_t *missed)
 {
-    broadcast_word *slot = slot_of(rx->slots, rx->size, rx->capacity, rx->next);
-    uint64_t written = 2 * rx->next + 2;
-    // Acquire, here and below, with the releases in message_write(): of the words, and of the tail.
-    uint64_t mark = atomic_load_explicit(slot, memory_order_acquire);
+    rs_slot_word *slot = slot_of(rx->slots, rx->size, rx->capacity, rx->next);
+    uint64_t written = rs_slot_written(rx->next);
+    uint64_t mark = rs_slot_mark(slot);
 
     if (mark < written) return -EAGAIN;
-    if (mark == written) {
-        words_load(slot + 1, out, rx->size);
-        mark = atomic_load_explicit(slot, memory_order_acquire);
-    }
+    if (mark == written) mark = rs_slot_read(slot, out, rx->size);
     if (mark != written) return skip_missed(rx, missed);
     rx->next++;
     return 0;

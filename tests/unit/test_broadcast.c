@@ -327,6 +327,25 @@ static void receive_is_dropped(void)
     claim(is_clean(), "nothing is left");
 }
 
+// A receive that was woken, and whose message was then taken by another call.
+static void receive_comes_too_late(void)
+{
+    struct rouse_broadcast_receive receive;
+    int value = 0;
+
+    make(2);
+    rouse_broadcast_receive_init(&receive, rx[0], &value);
+    (void)bell_poll(&bells[0], &receive.base);
+    (void)send_now(1);
+    claim(next_of(rx[0]) == 1 && bell_poll(&bells[1], &receive.base) == ROUSE_PENDING,
+          "a receive whose message was taken waits for the next");
+    (void)send_now(2);
+    claim(bells[1].rings == 1 && bell_poll(&bells[1], &receive.base) == ROUSE_READY && value == 2,
+          "which ends it");
+    unmake();
+    claim(is_clean(), "nothing is left");
+}
+
 static void receive_spends_budget(void)
 {
     struct rouse_broadcast_receive receive;
@@ -487,6 +506,7 @@ int main(void)
     receive_lags_while_it_waits();
     receive_of_a_closed_channel();
     receive_is_dropped();
+    receive_comes_too_late();
     receive_spends_budget();
     a_hundred_wait();
     threads();
