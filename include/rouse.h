@@ -48,5 +48,6 @@
 #include <rouse/then.h>
 #include <rouse/wait_queue.h>
 #include <rouse/waker.h>
+#include <rouse/watch.h>
 
 #endif

@@ -33,6 +33,7 @@ extern const struct model_scenario model_semaphore_scenarios[];
 extern const struct model_scenario model_notify_scenarios[];
 extern const struct model_scenario model_sync_scenarios[];
 extern const struct model_scenario model_broadcast_scenarios[];
+extern const struct model_scenario model_watch_scenarios[];
 
 // clang-format off
 const struct model_scenario *const model_scenario_files[] = {
@@ -65,5 +66,6 @@ const struct model_scenario *const model_scenario_files[] = {
     model_notify_scenarios,
     model_sync_scenarios,
     model_broadcast_scenarios,
+    model_watch_scenarios,
     NULL,
 };
