@@ -115,10 +115,20 @@ bool rs_ring_is_closed(const struct rs_ring *ring)
 
 size_t rs_ring_length(const struct rs_ring *ring)
 {
-    uint32_t head = rs_ring_position_of(atomic_load_explicit(&ring->head, memory_order_relaxed));
-    uint32_t tail = rs_ring_position_of(atomic_load_explicit(&ring->tail, memory_order_relaxed));
+    uint64_t head;
+    uint64_t tail;
+    uint64_t again;
 
-    return tail - head;
+    // The two are of one moment if no receiver went on in between.
+    do {
+        // Acquire, with the release in rs_ring_pop(): the tail is not behind it.
+        head = atomic_load_explicit(&ring->head, memory_order_acquire);
+        // Acquire, with the release in rs_ring_claim(): nor is the head too far behind.
+        tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+        // Relaxed: only compared.
+        again = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    } while (rs_ring_position_of(again) != rs_ring_position_of(head));
+    return rs_ring_position_of(tail) - rs_ring_position_of(head);
 }
 
 // ---- Waited for ----

@@ -16,10 +16,12 @@
 //    changes that does so by an exchange of the same word, and so sees the bit, or comes first.
 //
 // The words count and the slots publish: an element is seen through the number of its slot. So the
-// accesses to the words are relaxed, but for two cases. Release when `head` moves, with acquire
-// when it is looked at for a place: a tail that is read afterwards is not behind it. And a place
-// that was reserved is given back in `tail`, while who waits for one says so in `head`: each side
-// reads the other's word after it has changed its own, all seq_cst, and one sees the other.
+// accesses to the words are relaxed, but for three cases. Release when `head` moves, with acquire
+// when it is looked at for a place: a tail that is read afterwards is not behind it. The same when
+// a place is taken and the length is asked for: a head that is read after the tail has left room
+// for it. And a place that was reserved is given back in `tail`, while who waits for one says so in
+// `head`: each side reads the other's word after it has changed its own, all seq_cst, and one sees
+// the other.
 //
 // Who may call at once: everything, by any thread.
 
@@ -127,8 +129,10 @@ static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter
             if (again == tail) return -EAGAIN;
             tail = again;
         } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &tail, tail + step,
-                                                         memory_order_relaxed,
+                                                         memory_order_release,
                                                          memory_order_relaxed)) {
+            // Release, with the acquire in rs_ring_length(): who sees the place taken sees the
+            // head that left room for it.
             *before = tail;
             return 0;
         }

@@ -37,6 +37,11 @@ static void make_1_1_1(void)
     make(1, 1, 1);
 }
 
+static void make_1_1_2(void)
+{
+    make(1, 1, 2);
+}
+
 static void make_1_2_1(void)
 {
     make(1, 2, 1);
@@ -229,6 +234,24 @@ static void try_both(void)
     rouse_channel_receiver_unref(rx);
 }
 
+static void send_and_receive_and_send(void)
+{
+    int *element = &numbers[0];
+
+    numbers[0] = 10;
+    model_claim(rouse_channel_try_send(tx, &element) == 0, "there is a place");
+    model_claim(rouse_channel_try_receive(rx, &element) == 0, "there is an element");
+    model_claim(rouse_channel_try_send(tx, &element) == 0, "there is a place again");
+    rouse_channel_sender_unref(tx);
+    rouse_channel_receiver_unref(rx);
+}
+
+static void look_at_length(void)
+{
+    model_claim(rouse_channel_receiver_length(rx) <= 1, "no more elements than places");
+    rouse_channel_receiver_unref(rx);
+}
+
 // ---- Checks ----
 
 static void check_received(int wanted)
@@ -313,6 +336,11 @@ const struct model_scenario model_channel_scenarios[] = {
      .about = "tries from two sides",
      .setup = make_2_2_2,
      .threads = {try_both, try_both},
+     .check = claim_wakers},
+    {.name = "channel_length",
+     .about = "the length is looked at while elements come and go",
+     .setup = make_1_1_2,
+     .threads = {send_and_receive_and_send, look_at_length},
      .check = claim_wakers},
     {.name = "channel_unbounded",
      .about = "three elements without a bound",
