@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Sleeps polled by hand under drivers of the test's own: wakers that are replaced, moved deadlines,
-// and drivers that go away.
+// Sleeps polled by hand under drivers of the test's own, on the virtual clock: wakers that are
+// replaced, moved deadlines, and drivers that go away.
 
 #include <errno.h>
 #include <rouse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "claim.h"
 #include "hand_waker.h"
@@ -31,13 +30,6 @@ static rouse_poll poll_under(struct rouse_driver *driver, struct hand_waker *han
     return rouse_future_poll(future, &cx);
 }
 
-static void nap_ms(long ms)
-{
-    const struct timespec pause = {.tv_nsec = ms * 1000000};
-
-    (void)nanosleep(&pause, NULL);
-}
-
 static void moved_later_after_it_fired(void)
 {
     struct rouse_driver *driver = driver_new();
@@ -46,7 +38,7 @@ static void moved_later_after_it_fired(void)
 
     rouse_sleep_init(&sleep, ROUSE_NS_PER_MS);
     claim(poll_under(driver, &hand, &sleep.base) == ROUSE_PENDING, "a sleep of 1 ms is pending");
-    nap_ms(3);
+    rouse_clock_advance(3 * ROUSE_NS_PER_MS);
     claim(rouse_driver_turn(driver, 0) == 1 && hand_waker_wakes(&hand) == 1, "it fires");
     rouse_sleep_reset(&sleep, rouse_deadline_after(20 * ROUSE_NS_PER_MS));
     uint64_t deadline = sleep.deadline_ns;
@@ -150,7 +142,7 @@ static void it_moves_between_drivers(void)
     rouse_sleep_init(&sleep, ROUSE_NS_PER_MS);
     (void)poll_under(first, &hand, &sleep.base);
     (void)poll_under(second, &hand, &sleep.base);
-    nap_ms(2);
+    rouse_clock_advance(2 * ROUSE_NS_PER_MS);
     claim(rouse_driver_turn(first, 0) == 0, "polled under another driver it leaves the first");
     claim(rouse_driver_turn(second, ROUSE_NEVER) == 1 && hand_waker_wakes(&hand) == 1,
           "and fires at the second");
@@ -180,6 +172,7 @@ static void what_it_says(void)
 
 int main(void)
 {
+    rouse_clock_use_virtual(1000 * ROUSE_NS_PER_S);
     its_waker_is_replaced();
     it_is_due_before_it_fires();
     it_moves_between_drivers();
