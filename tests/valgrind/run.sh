@@ -14,15 +14,14 @@ set -euo pipefail
 build=${ROUSE_BUILD_DIR:-$(cd "$(dirname "$0")/../.." && pwd)/build}
 jobs=${JOBS:-2}
 # The long ones first.
-programs=(tests/test_scope bin/howdy tests/test_blocking_pool tests/test_tcp_io
-    tests/api_locals tests/test_coroutine_exceptions tests/test_http_request tests/test_fiber
-    tests/test_cancel tests/test_async tests/test_backend tests/test_block_on tests/test_dump
-    tests/test_runq tests/test_combinators tests/test_future tests/test_tls
-    tests/test_fiber_exceptions tests/test_default tests/test_driver
-    tests/test_executor tests/api_own_executor tests/test_virtual_clock tests/test_stack
-    tests/test_tcp tests/test_fd tests/test_poller tests/test_interval tests/test_timeout
-    tests/test_sleep tests/test_runtime tests/test_switch tests/test_inject tests/test_inbox
-    tests/test_slab tests/test_signal tests/test_source tests/test_source_ticks
+programs=(bin/howdy tests/test_blocking_pool tests/test_tcp_io tests/api_locals
+    tests/test_coroutine_exceptions tests/test_http_request tests/test_fiber tests/test_cancel
+    tests/test_async tests/test_backend tests/test_block_on tests/test_dump tests/test_runq
+    tests/test_combinators tests/test_future tests/test_tls tests/test_fiber_exceptions
+    tests/test_default tests/test_driver tests/api_own_executor tests/test_virtual_clock
+    tests/test_stack tests/test_tcp tests/test_fd tests/test_poller tests/test_interval
+    tests/test_timeout tests/test_sleep tests/test_runtime tests/test_switch tests/test_inject
+    tests/test_inbox tests/test_slab tests/test_signal tests/test_source tests/test_source_ticks
     tests/test_source_grants tests/test_task tests/test_watch tests/test_http_chunked
     tests/test_http_response bin/join_then bin/poller_demo bin/socket_read bin/two_executors)
 
