@@ -312,6 +312,74 @@ static void what_the_loser_held(void)
     pair_free(&reader.pair);
 }
 
+// ---- Channels ----
+
+static void send_answer(void *tx)
+{
+    must(rouse_oneshot_send(tx, &(int){7}), "send");
+}
+
+static void a_oneshot(void)
+{
+    struct rouse_oneshot_sender *tx;
+    struct rouse_oneshot_receiver *rx;
+    struct rouse_oneshot_receive op;
+    int value = 0;
+
+    must(rouse_oneshot_new(&tx, &rx, sizeof value, NULL), "oneshot");
+    rouse_oneshot_receive_init(&op, rx);
+    claim(is(&op.base, ROUSE_CANCEL_TOTAL) && loses(&op.base, send_answer, tx) &&
+              rouse_oneshot_receive(rx, &value) == 0 && value == 7,
+          "a receive from a oneshot that loses leaves the value");
+    rouse_oneshot_receiver_free(rx);
+}
+
+static void send_message(void *tx)
+{
+    must(rouse_broadcast_send(tx, &(int){8}), "send");
+}
+
+static void a_broadcast(void)
+{
+    struct rouse_broadcast_sender *tx;
+    struct rouse_broadcast_receiver *rx;
+    struct rouse_broadcast_receive op;
+    int value = 0;
+
+    must(rouse_broadcast_new(&tx, 1, sizeof value), "broadcast");
+    must(rouse_broadcast_subscribe(tx, &rx), "subscribe");
+    rouse_broadcast_receive_init(&op, rx, &value);
+    claim(is(&op.base, ROUSE_CANCEL_TOTAL) && loses(&op.base, send_message, tx) && value == 0 &&
+              rouse_broadcast_receive(rx, &value, NULL) == 0 && value == 8,
+          "a receive from a broadcast that loses leaves the message");
+    rouse_broadcast_receiver_free(rx);
+    rouse_broadcast_sender_unref(tx);
+}
+
+static void send_value(void *tx)
+{
+    (void)rouse_watch_send(tx, &(int){9});
+}
+
+static void a_watch(void)
+{
+    struct rouse_watch_sender *tx;
+    struct rouse_watch_receiver *rx;
+    struct rouse_watch_changed op;
+    int value = 0;
+
+    must(rouse_watch_new(&tx, sizeof value, &value), "watch");
+    must(rouse_watch_subscribe(tx, &rx), "subscribe");
+    rouse_watch_changed_init(&op, rx);
+    bool lost = is(&op.base, ROUSE_CANCEL_TOTAL) && loses(&op.base, send_value, tx);
+    bool left = rouse_watch_changed(rx) == 0;
+
+    rouse_watch_read(rx, &value);
+    claim(lost && left && value == 9, "a wait for a change that loses leaves the value unseen");
+    rouse_watch_receiver_free(rx);
+    rouse_watch_sender_unref(tx);
+}
+
 // ---- Partial ----
 
 static void the_first_bytes(void *conn)
@@ -544,6 +612,9 @@ static int losers(void *arg)
     a_descriptor();
     timers();
     what_the_loser_held();
+    a_oneshot();
+    a_broadcast();
+    a_watch();
     a_read_exact();
     long_writes();
     a_join();
