@@ -5,9 +5,9 @@
 //
 // An unlock makes it free and wakes the one who has waited longest; whoever comes by may take it
 // first, which costs no switch between tasks. But only for so long: from the moment on that the
-// first waiter has waited for a millisecond, an unlock keeps the lock for him, for a millisecond,
-// and then for the next one. So it is fast, nobody starves, and a waiter that nobody polls does not
-// keep the others out.
+// first waiter has waited for a millisecond, an unlock keeps the lock for him, for a millisecond;
+// then it is for whoever looks. So it is fast, nobody starves, and a waiter that nobody polls does
+// not keep the others out.
 
 #ifndef ROUSE_MUTEX_H
 #define ROUSE_MUTEX_H

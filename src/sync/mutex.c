@@ -69,16 +69,11 @@ static void keep_for(struct rouse_mutex *mutex, struct rouse_waiter *heir, uint6
     heir->waker = (struct rouse_waker){0};
 }
 
-// The heir does not come: it is the next one's turn. `self` is polled right now; NULL: somebody
-// tries who does not wait.
-static void pass_over(struct rouse_mutex *mutex, const struct rouse_waiter *self,
-                      struct rouse_waker *waker)
+// The heir does not come: the mutex is for all again, and first for whoever looks right now.
+static void pass_over(struct rouse_mutex *mutex)
 {
-    uint64_t now_ns;
-
-    if (mutex->heir == NULL || mutex->heir == self) return;
-    now_ns = rouse_now_ns();
-    if (now_ns >= mutex->kept_until_ns) keep_for(mutex, mutex->heir->next, now_ns, waker);
+    if (mutex->heir == NULL || rouse_now_ns() < mutex->kept_until_ns) return;
+    keep_for(mutex, NULL, 0, NULL);
 }
 
 // Locks the mutex for `self`, if it may have it. If not, says that somebody waits.
@@ -126,16 +121,13 @@ static void wake_first(struct rouse_mutex *mutex, struct rouse_waker *waker)
 // True if it was kept for somebody who does not come, and is so no longer.
 static bool end_keeping(struct rouse_mutex *mutex)
 {
-    struct rouse_waker waker = {0};
-
     rs_waitq_lock(&mutex->waiters);
-    const struct rouse_waiter *heir = mutex->heir;
+    bool kept = mutex->heir != NULL;
 
-    pass_over(mutex, NULL, &waker);
-    bool free = heir != NULL && mutex->heir == NULL;
+    pass_over(mutex);
+    bool free = kept && mutex->heir == NULL;
 
     rs_waitq_unlock(&mutex->waiters);
-    rouse_waker_wake(&waker);
     return free;
 }
 
@@ -205,11 +197,10 @@ static struct rouse_mutex_lock *lock_of(struct rouse_future *self)
     return ROUSE_CONTAINER_OF(self, struct rouse_mutex_lock, base);
 }
 
-// What is left to do with shares of wakers once the queue's lock has been given up.
+// Shares to be dropped once the queue's lock has been given up.
 struct wakers {
-    struct rouse_waker mine;   // of this poll; to be dropped, unless it was stored
-    struct rouse_waker old;    // of the last poll; to be dropped
-    struct rouse_waker other;  // of somebody whose turn it is; to be woken
+    struct rouse_waker mine;  // of this poll, unless it was stored
+    struct rouse_waker old;   // of the last poll
 };
 
 // Locks the mutex, or waits in the queue.
@@ -219,7 +210,7 @@ static bool lock_or_queue(struct rouse_mutex_lock *l, struct wakers *wakers)
     struct rouse_waiter *waiter = &l->waiter;
 
     rs_waitq_lock(&mutex->waiters);
-    pass_over(mutex, waiter, &wakers->other);
+    if (mutex->heir != waiter) pass_over(mutex);
     bool locked = lock_or_wait(mutex, waiter);
 
     if (!waiter->pushed) {
@@ -263,7 +254,6 @@ static rouse_poll mutex_lock_poll(struct rouse_future *self, struct rouse_contex
 
     rouse_waker_drop(&wakers.mine);
     rouse_waker_drop(&wakers.old);
-    rouse_waker_wake(&wakers.other);
     if (!locked) {
         patrol(l, cx);
         return ROUSE_PENDING;
