@@ -7,7 +7,8 @@
 // first, which costs no switch between tasks. But only for so long: from the moment on that the
 // first waiter has waited for a millisecond, an unlock keeps the lock for him, for a millisecond;
 // then it is for whoever looks. So it is fast, nobody starves, and a waiter that nobody polls does
-// not keep the others out.
+// not keep the others out: those behind look after it, when they have waited twice as long as at
+// their last look, and every 100 milliseconds at last.
 
 #ifndef ROUSE_MUTEX_H
 #define ROUSE_MUTEX_H

@@ -35,6 +35,8 @@ enum { LOCKED = 1 << 0, WAITED = 1 << 1, KEPT = 1 << 2 };
 // it is kept for him then.
 #define BARGE_NS ROUSE_NS_PER_MS
 #define KEEP_NS ROUSE_NS_PER_MS
+// How long nobody may look after those in front, at most.
+#define PATROL_MAX_NS (100 * ROUSE_NS_PER_MS)
 
 static _Atomic uint32_t *word_of(const struct rouse_mutex *mutex)
 {
@@ -226,6 +228,16 @@ static bool lock_or_queue(struct rouse_mutex_lock *l, struct wakers *wakers)
     return locked;
 }
 
+// As long as it has waited so far, so ever more seldom: thousands who look all the time would keep
+// the processors from the one whose turn it is.
+static uint64_t patrol_length(const struct rouse_mutex_lock *l)
+{
+    uint64_t waited_ns = rouse_now_ns() - l->waiter.want;
+
+    if (waited_ns < KEEP_NS) return KEEP_NS;
+    return waited_ns < PATROL_MAX_NS ? waited_ns : PATROL_MAX_NS;
+}
+
 // Comes back to see whether the mutex lies free, kept for somebody who is not polled. Where there
 // is no driver it cannot; the next poll may have one.
 static void patrol(struct rouse_mutex_lock *l, struct rouse_context *cx)
@@ -234,7 +246,7 @@ static void patrol(struct rouse_mutex_lock *l, struct rouse_context *cx)
 
     while (has_driver && rouse_future_poll(&l->patrol.base, cx) == ROUSE_READY) {
         has_driver = l->patrol.output == 0;
-        rouse_sleep_init(&l->patrol, KEEP_NS);
+        rouse_sleep_init(&l->patrol, patrol_length(l));
     }
 }
 

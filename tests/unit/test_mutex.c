@@ -313,6 +313,27 @@ static void a_patrol_by_hand(void)
     claim(is_idle() && is_gone(&t[0]) && is_gone(&t[1]), "nothing is left of the patrol");
 }
 
+static void patience(void)
+{
+    struct rouse_driver *driver;
+    struct turn t;
+    int looks = 0;
+
+    if (rouse_driver_new(&driver, NULL) < 0) exit(1);
+    (void)queue_up(&t, 1);
+    (void)hand_waker_poll_under(&t.hand, &t.lock.base, driver);
+    for (int i = 0; i < 1000; i++) {
+        turn_until(driver, rouse_now_ns() + MS);
+        if (!is_woken(&t)) continue;
+        (void)hand_waker_poll_under(&t.hand, &t.lock.base, driver);
+        looks++;
+    }
+    claim(looks >= 10 && looks <= 20, "who waits for long looks ever more seldom, but looks");
+    rouse_mutex_unlock(&mutex);
+    drop(&t);
+    rouse_driver_free(driver);
+}
+
 static int lock_and_unlock(void *arg)
 {
     int err = rouse_mutex_lock(&mutex);
@@ -322,7 +343,8 @@ static int lock_and_unlock(void *arg)
     return err;
 }
 
-// The mutex is held for `held_ns` while one that nobody polls, and then a task, wait for it.
+// The mutex is held for `held_ns` while one that nobody polls, and then a task, wait for it. The
+// task gets it after twice that time at most.
 static bool task_gets_past(uint64_t held_ns)
 {
     struct rouse_join_handle handle;
@@ -334,7 +356,7 @@ static bool task_gets_past(uint64_t held_ns)
     uint64_t start_ns = rouse_now_ns();
 
     rouse_mutex_unlock(&mutex);
-    bool locked = rouse_join(&handle) == 0 && rouse_now_ns() - start_ns <= 3 * MS;
+    bool locked = rouse_join(&handle) == 0 && rouse_now_ns() - start_ns <= held_ns + 2 * MS;
 
     drop(&dead);
     return locked && is_idle();
@@ -429,6 +451,7 @@ int main(void)
     a_late_heir();
     an_absent_heir();
     a_patrol_by_hand();
+    patience();
     cost();
     if (rouse_run_with(tasks, NULL,
                        &(struct rouse_runtime_options){.size = sizeof(struct rouse_runtime_options),
