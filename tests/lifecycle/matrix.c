@@ -104,7 +104,9 @@ struct run {
     struct rouse_mutex held;  // all the time; the subject may wait for it
     struct rouse_mutex own;   // the subject's, until its destructor unlocks it
     struct rouse_waker_slot slot;
-    int message;  // plain: before the wake
+    struct rouse_channel_sender *tx;  // the listener has the other end
+    struct rouse_channel_receiver *rx;
+    int message;
     int64_t result;
     atomic_int has_abort;   // `abort` is there
     atomic_int spawned;     // so is `handle`
@@ -184,9 +186,8 @@ static void destruct(struct run *run)
     case NOTHING:
         break;
     case SENDS:
-        run->message = MESSAGE;
-        bump(&run->woken);
-        rouse_waker_slot_wake(&run->slot);
+        if (rouse_channel_try_send(run->tx, &(const int){MESSAGE}) < 0) fail(run, "it is sent");
+        rouse_channel_sender_unref(run->tx);
         break;
     case WAKES:
         bump(&run->woken);
@@ -219,9 +220,20 @@ static rouse_poll listen_poll(void *arg, struct rouse_context *cx)
 // Waits for what the destructor wakes or sends.
 static int hear(void *arg)
 {
+    struct run *run = arg;
     struct rouse_poll_fn wait;
+    int twice;
 
-    rouse_poll_fn_init(&wait, listen_poll, arg);
+    if (run->cell.destructor == SENDS) {
+        int err = rouse_channel_receive(run->rx, &run->message);
+
+        if (err == 0 && rouse_channel_receive(run->rx, &twice) != -EPIPE) {
+            fail(run, "it was sent once");
+        }
+        rouse_channel_receiver_unref(run->rx);
+        return err;
+    }
+    rouse_poll_fn_init(&wait, listen_poll, run);
     return rouse_await(&wait.base);
 }
 
@@ -510,6 +522,9 @@ static void run_cell(const struct cell *cell, struct host *host)
     rouse_stats_get(&before);
     if (rouse_mutex_try_lock(&run.held) < 0 || (waits && rouse_mutex_try_lock(&run.own) < 0)) {
         fail(&run, "a new mutex is free");
+    }
+    if (cell->destructor == SENDS && rouse_channel_new(&run.tx, &run.rx, sizeof(int), 1) < 0) {
+        fail(&run, "there is a channel");
     }
     if (listens && spawn_fiber(host, &listener, waits ? wait_for_unlock : hear, &run, NULL) < 0) {
         fail(&run, "it listens");
