@@ -45,7 +45,10 @@ static void retry_later(struct rs_fiber_host *host, struct rs_fiber *fiber)
 {
     rouse_future_drop(&host->retry.base);
     rouse_sleep_init(&host->retry, STARVED_RETRY_NS);
-    (void)rouse_future_poll(&host->retry.base, fiber->cx);
+    // A thread that is kept from running meanwhile finds the time over, and nothing will wake it.
+    if (rouse_future_poll(&host->retry.base, fiber->cx) == ROUSE_READY) {
+        rouse_waker_wake_by_ref(rouse_context_waker(fiber->cx));
+    }
 }
 
 static void starve(struct rs_fiber_host *host, struct rs_fiber *fiber, bool again)

@@ -2,7 +2,7 @@
 //
 // Fibers without memory for their stacks: they wait for another fiber to end, or for memory to come
 // back, and run in the end. A chain of fibers, each of which waits for the next, is long enough to
-// need many stacks; an allocator refuses them for a while.
+// need many stacks; an allocator refuses them for a while. Time may leap while they wait.
 
 #include <errno.h>
 #include <rouse.h>
@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "claim.h"
 
 enum { CHAIN = 3000, STACKS_SIZE_MIN = 100 << 10 };
@@ -145,17 +146,46 @@ static void memory_stays_away(void)
     rouse_detach(&first);
 }
 
+// While it leaps, the clock is 30 ms later at each look: as it is to a thread that is kept from
+// running between two looks.
+static atomic_bool leaps;
+static _Atomic int64_t leapt_ns;
+
+static int leaping_clock(clockid_t clock, struct timespec *out)
+{
+    const int64_t second = 1000000000;
+    int err = rs_sys_real.clock_gettime(clock, out);
+
+    // Relaxed, all: numbers that order nothing.
+    if (atomic_load_explicit(&leaps, memory_order_relaxed)) {
+        atomic_fetch_add_explicit(&leapt_ns, 30000000, memory_order_relaxed);
+    }
+    int64_t ns = out->tv_nsec + atomic_load_explicit(&leapt_ns, memory_order_relaxed);
+    out->tv_sec += ns / second;
+    out->tv_nsec = ns % second;
+    return err;
+}
+
+static void time_is_over_before_it_is_waited_for(void)
+{
+    atomic_store_explicit(&leaps, true, memory_order_relaxed);
+    memory_comes_back(1, "one whose next try is due before it is waited for runs, too");
+    atomic_store_explicit(&leaps, false, memory_order_relaxed);
+}
+
 int main(void)
 {
     struct rouse_stats before;
     struct rouse_stats after;
     (void)alarm(200);  // fibers that starve for ever are an end by signal
+    rs_sys.clock_gettime = leaping_clock;
     rouse_log_set_hook(count_warning, NULL, ROUSE_LOG_WARN);
     rouse_stats_get(&before);
     memory_comes_back(1, "a starved fiber that all others wait for runs when memory is back");
     memory_comes_back(2, "so it is with two workers");
     claim(warnings_get() <= 4, "a warning says that a fiber starves, not each retry");
     memory_stays_away();
+    time_is_over_before_it_is_waited_for();
     rouse_stats_get(&after);
     claim(after.timers == before.timers && after.stacks == before.stacks &&
               after.task_records == before.task_records,
