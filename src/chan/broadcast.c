@@ -15,6 +15,7 @@
 //     receive     | everything but a receive of the same receiver
 
 #include <errno.h>
+#include <rouse/assert.h>
 #include <rouse/await.h>
 #include <rouse/broadcast.h>
 #include <stdatomic.h>
@@ -44,6 +45,7 @@ struct rouse_broadcast_receiver {
     size_t size;
     size_t capacity;
     uint64_t next;  // the message that is received next
+    bool waiting;   // a receive that waits, or was woken, has not ended
 };
 
 // The slot of message `n`.
@@ -232,6 +234,8 @@ uint64_t rouse_broadcast_receiver_len(const struct rouse_broadcast_receiver *rx)
 void rouse_broadcast_receiver_free(struct rouse_broadcast_receiver *rx)
 {
     if (rx == NULL) return;
+    rouse_assert(!rx->waiting,
+                 "a receiver is freed when nobody waits at it; drop the future first");
     struct rouse_broadcast_sender *channel = rx->channel;
 
     // Relaxed: only counted.
@@ -253,6 +257,8 @@ static bool take_or_queue(struct rouse_broadcast_receive *r, struct rouse_contex
     struct rouse_wait_queue *q = &r->rx->channel->waiters;
     struct rouse_waker waker = rouse_waker_clone(rouse_context_waker(cx));
 
+    rouse_assert(r->waiter.pushed || !r->rx->waiting,
+                 "at each receiver one receive waits at a time; end the other one first");
     rs_waitq_lock(q);
     r->output = rouse_broadcast_try_receive(r->rx, r->out, &r->missed);
     bool ended = r->output != -EAGAIN;
@@ -262,6 +268,7 @@ static bool take_or_queue(struct rouse_broadcast_receive *r, struct rouse_contex
         rs_waitq_push(q, &r->waiter, &waker);
     }
     rs_waitq_unlock(q);
+    r->rx->waiting = !ended;
     rouse_waker_drop(&waker);
     return ended;
 }
@@ -276,15 +283,18 @@ static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *
         return ROUSE_PENDING;
     }
     r->output = rouse_broadcast_try_receive(r->rx, r->out, &r->missed);
-    if (r->output != -EAGAIN) return ROUSE_READY;
-    return take_or_queue(r, cx) ? ROUSE_READY : ROUSE_PENDING;
+    if (r->output == -EAGAIN) return take_or_queue(r, cx) ? ROUSE_READY : ROUSE_PENDING;
+    if (pushed) r->rx->waiting = false;
+    return ROUSE_READY;
 }
 
 static void receive_drop(struct rouse_future *self)
 {
     struct rouse_broadcast_receive *r = receive_of(self);
 
-    if (r->waiter.pushed) (void)rs_waitq_leave(&r->rx->channel->waiters, &r->waiter);
+    if (!r->waiter.pushed) return;
+    (void)rs_waitq_leave(&r->rx->channel->waiters, &r->waiter);
+    r->rx->waiting = false;
 }
 
 static int64_t receive_result(const struct rouse_future *self)

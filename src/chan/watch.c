@@ -14,6 +14,7 @@
 //     read, wait  | everything but these of the same receiver
 
 #include <errno.h>
+#include <rouse/assert.h>
 #include <rouse/await.h>
 #include <rouse/watch.h>
 #include <stdatomic.h>
@@ -39,6 +40,7 @@ struct rouse_watch_sender {
 struct rouse_watch_receiver {
     struct rouse_watch_sender *watch;
     uint64_t seen;  // the mark of the value that it knows
+    bool waiting;   // a wait for another one has begun, and not ended
 };
 
 static size_t block_size(size_t size)
@@ -178,6 +180,8 @@ int rouse_watch_receiver_clone(const struct rouse_watch_receiver *rx,
 void rouse_watch_receiver_free(struct rouse_watch_receiver *rx)
 {
     if (rx == NULL) return;
+    rouse_assert(!rx->waiting,
+                 "a receiver is freed when nobody waits at it; drop the future first");
     struct rouse_watch_sender *w = rx->watch;
 
     rs_free(w->allocator, rx, sizeof *rx);
@@ -204,6 +208,8 @@ static bool change_or_queue(struct rouse_watch_changed *c, struct rouse_context 
     struct rouse_wait_queue *q = &c->rx->watch->waiters;
     struct rouse_waker waker = rouse_waker_clone(rouse_context_waker(cx));
 
+    rouse_assert(c->waiter.pushed || !c->rx->waiting,
+                 "at each receiver one future waits at a time; end the other one first");
     rs_waitq_lock(q);
     c->output = rouse_watch_try_changed(c->rx);
     bool ended = c->output != -EAGAIN;
@@ -213,6 +219,7 @@ static bool change_or_queue(struct rouse_watch_changed *c, struct rouse_context 
         rs_waitq_push(q, &c->waiter, &waker);
     }
     rs_waitq_unlock(q);
+    c->rx->waiting = !ended;
     rouse_waker_drop(&waker);
     return ended;
 }
@@ -227,15 +234,18 @@ static rouse_poll changed_poll(struct rouse_future *self, struct rouse_context *
         return ROUSE_PENDING;
     }
     c->output = rouse_watch_try_changed(c->rx);
-    if (c->output != -EAGAIN) return ROUSE_READY;
-    return change_or_queue(c, cx) ? ROUSE_READY : ROUSE_PENDING;
+    if (c->output == -EAGAIN) return change_or_queue(c, cx) ? ROUSE_READY : ROUSE_PENDING;
+    if (pushed) c->rx->waiting = false;
+    return ROUSE_READY;
 }
 
 static void changed_drop(struct rouse_future *self)
 {
     struct rouse_watch_changed *c = changed_of(self);
 
-    if (c->waiter.pushed) (void)rs_waitq_leave(&c->rx->watch->waiters, &c->waiter);
+    if (!c->waiter.pushed) return;
+    (void)rs_waitq_leave(&c->rx->watch->waiters, &c->waiter);
+    c->rx->waiting = false;
 }
 
 static int64_t changed_result(const struct rouse_future *self)

@@ -16,6 +16,7 @@
 #include "claim.h"
 #include "heap.h"
 #include "live.h"
+#include "panics.h"
 #include "probe.h"
 
 static struct rouse_broadcast_sender *tx;
@@ -407,6 +408,39 @@ static void a_hundred_wait(void)
     claim(is_clean(), "nothing is left");
 }
 
+// ---- Misuse ----
+
+static void free_while_receiving(void *arg)
+{
+    struct rouse_broadcast_receive receive;
+
+    make(2);
+    rouse_broadcast_receive_init(&receive, rx[0], arg);
+    (void)bell_poll(&bells[0], &receive.base);
+    rouse_broadcast_receiver_free(rx[0]);
+}
+
+static void receive_twice_at_once(void *arg)
+{
+    struct rouse_broadcast_receive receives[2];
+
+    make(2);
+    for (int i = 0; i < 2; i++) {
+        rouse_broadcast_receive_init(&receives[i], rx[0], arg);
+        (void)bell_poll(&bells[i], &receives[i].base);
+    }
+}
+
+static void misuse(void)
+{
+    int value;
+
+    claim(panics(free_while_receiving, &value, "drop the future first"),
+          "a receiver is not freed while somebody waits at it");
+    claim(panics(receive_twice_at_once, &value, "one receive waits at a time"),
+          "nor waited at twice at once");
+}
+
 // ---- Threads ----
 
 enum { SENDERS = 2, MESSAGES = RS_TSAN ? 20000 : 200000, CHECKED_WORDS = 5 };
@@ -509,6 +543,7 @@ int main(void)
     receive_comes_too_late();
     receive_spends_budget();
     a_hundred_wait();
+    misuse();
     threads();
     return claims_end();
 }

@@ -15,6 +15,7 @@
 #include "claim.h"
 #include "heap.h"
 #include "live.h"
+#include "panics.h"
 #include "probe.h"
 
 static struct rouse_watch_sender *tx;
@@ -346,6 +347,39 @@ static void closed_waits(void)
     claim(is_clean(), "nothing is left");
 }
 
+// ---- Misuse ----
+
+static void free_while_waiting(void *arg)
+{
+    struct rouse_watch_changed changed;
+
+    (void)arg;
+    make();
+    rouse_watch_changed_init(&changed, rx[0]);
+    (void)bell_poll(&bells[0], &changed.base);
+    rouse_watch_receiver_free(rx[0]);
+}
+
+static void wait_twice_at_once(void *arg)
+{
+    struct rouse_watch_changed changes[2];
+
+    (void)arg;
+    make();
+    for (int i = 0; i < 2; i++) {
+        rouse_watch_changed_init(&changes[i], rx[0]);
+        (void)bell_poll(&bells[i], &changes[i].base);
+    }
+}
+
+static void misuse(void)
+{
+    claim(panics(free_while_waiting, NULL, "drop the future first"),
+          "a receiver is not freed while somebody waits at it");
+    claim(panics(wait_twice_at_once, NULL, "one future waits at a time"),
+          "nor waited at twice at once");
+}
+
 // ---- Threads ----
 
 enum { SENDERS = 2, VALUES = RS_TSAN ? 20000 : 200000, CHECKED_WORDS = 5 };
@@ -450,6 +484,7 @@ int main(void)
     wait_is_dropped();
     wait_spends_budget();
     closed_waits();
+    misuse();
     threads();
     return claims_end();
 }
