@@ -7,7 +7,10 @@
 
 #include <rouse/waker.h>
 
-enum { RS_BATCH_SIZE = 64 };
+#ifndef RS_BATCH_SIZE
+#define RS_BATCH_SIZE 64
+#endif
+_Static_assert(RS_BATCH_SIZE >= 2, "a descriptor's two directions fit");
 
 struct rs_batch {
     int count;

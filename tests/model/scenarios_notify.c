@@ -45,6 +45,11 @@ static void notify_queue_two(void)
     notify_queue(2);
 }
 
+static void notify_queue_three(void)
+{
+    notify_queue(3);
+}
+
 static void notify_wait(void)
 {
     wait_for(&waits[model_self() - 1].base, my_waker(), NULL);
@@ -231,6 +236,11 @@ const struct model_scenario model_notify_scenarios[] = {
      .about = "notifications of one and of all at once",
      .setup = notify_queue_two,
      .threads = {notify_wait, notify_wait, notify_one, notify_all},
+     .check = notify_check_none},
+    {.name = "notify_crowd",
+     .about = "a notification of all ends many waits, in as many goes as it takes",
+     .setup = notify_queue_three,
+     .threads = {notify_drop, notify_wait, notify_wait, notify_all, notify_one},
      .check = notify_check_none},
     {.name = "notify_other_waker",
      .about = "of two wakers the last one is woken",

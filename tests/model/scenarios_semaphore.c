@@ -156,6 +156,26 @@ static void look_and_drop(void)
     drop();
 }
 
+// ---- A crowd: more than are woken in one go ----
+
+static void make_crowd(void)
+{
+    begin(0);
+    for (int i = 0; i < 3; i++) queue_up(i, 1);
+}
+
+static void take(void)
+{
+    wait_for(&mine()->acquire.base, &mine()->waker, NULL);
+    model_claim(mine()->acquire.output == 0, "a permit is got");
+    rouse_semaphore_acquire_take(&mine()->acquire);
+}
+
+static void release_three(void)
+{
+    rouse_semaphore_release(semaphore, 3);
+}
+
 // ---- Two permits ----
 
 static void make_two(void)
@@ -244,6 +264,27 @@ static void wait_for_end(void)
     drop();
 }
 
+static void be_refused(void)
+{
+    wait_for(&mine()->acquire.base, &mine()->waker, NULL);
+    model_claim(mine()->acquire.output == -EBADF, "once one is refused nobody is served");
+}
+
+static void be_refused_and_release(void)
+{
+    be_refused();
+    rouse_semaphore_release(semaphore, 1);
+}
+
+// Of three permits two were taken.
+static void check_crowd(void)
+{
+    model_claim(semaphore->word == 1 << 2 && semaphore->waiters.first == NULL,
+                "what is left over comes back");
+    model_free(semaphore);
+    check();
+}
+
 static void check_closed(void)
 {
     model_claim(semaphore->word == ((1 << 2) | 2) && semaphore->waiters.first == NULL,
@@ -313,6 +354,16 @@ const struct model_scenario model_semaphore_scenarios[] = {
      .setup = make_heavy_waiter,
      .threads = {keep_the_order},
      .check = check_two},
+    {.name = "semaphore_crowd",
+     .about = "one release serves many, in as many goes as it takes",
+     .setup = make_crowd,
+     .threads = {drop, take, take, release_three},
+     .check = check_crowd},
+    {.name = "semaphore_close_crowd",
+     .about = "a close refuses many, in as many goes as it takes",
+     .setup = make_crowd,
+     .threads = {be_refused_and_release, be_refused, be_refused, close_it},
+     .check = check_closed},
     {.name = "semaphore_close",
      .about = "a close ends a wait, or comes too late",
      .setup = make_waiter,

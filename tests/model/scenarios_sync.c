@@ -237,6 +237,17 @@ static void barrier_make_waiter(void)
     (void)poll_with(&barrier_waits[0].base, &wakers[0], NULL);
 }
 
+// All but one have come.
+static void barrier_make_crowd(void)
+{
+    barrier_make();
+    rouse_barrier_init(&barrier, 4);
+    for (int i = 0; i < 3; i++) {
+        rouse_barrier_wait_init(&barrier_waits[i], &barrier);
+        (void)poll_with(&barrier_waits[i].base, &wakers[i], NULL);
+    }
+}
+
 static int barrier_pass(void)
 {
     struct rouse_barrier_wait *wait = &barrier_waits[model_self() - 1];
@@ -334,6 +345,11 @@ const struct model_scenario model_sync_scenarios[] = {
      .about = "who is dropped has not come, or has been let through",
      .setup = barrier_make_waiter,
      .threads = {barrier_drop, barrier_look_and_drop, barrier_look_and_drop},
+     .check = barrier_check},
+    {.name = "barrier_crowd",
+     .about = "who leaves while many are let through does not count for the next time",
+     .setup = barrier_make_crowd,
+     .threads = {barrier_drop, barrier_drop, barrier_drop, barrier_look_and_drop},
      .check = barrier_check},
     {.name = NULL},
 };
