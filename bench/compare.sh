@@ -18,7 +18,7 @@ usage: bench/compare.sh [OPTION...] PROGRAM...
   -t SECONDS  that a run may take (default 60)
   -o FILE     the results, one line of JSON each (default build/bench/results.jsonl)
 
-  bench/compare.sh -b 'mutex mpsc_b' 'build/bin/bench_sync --style fiber' build/bench/peer_go
+  bench/compare.sh -b 'mutex rwlock' 'build/bin/bench_locks --style fiber' build/bench/peer_go
 
 A PROGRAM may have options of its own; quotes mean nothing in it. One that does not have a row is
 left out there. Each round begins with another program.
