@@ -173,9 +173,9 @@ number_of() {
     esac
 }
 
-# The scenario that failed.
+# The scenario that failed; the first, of several processes'.
 failed_in() {
-    sed -n 's/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p' "$1"
+    sed -n '/^not ok/{ s/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p; q; }' "$1"
 }
 
 # Prints the mutant, and what became of it.
