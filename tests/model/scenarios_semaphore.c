@@ -264,6 +264,13 @@ static void wait_for_end(void)
     drop();
 }
 
+static void check_none(void)
+{
+    model_claim(semaphore->word == 0 && semaphore->waiters.first == NULL, "all have theirs");
+    model_free(semaphore);
+    check();
+}
+
 static void be_refused(void)
 {
     wait_for(&mine()->acquire.base, &mine()->waker, NULL);
@@ -356,6 +363,11 @@ const struct model_scenario model_semaphore_scenarios[] = {
      .check = check_two},
     {.name = "semaphore_crowd",
      .about = "one release serves many, in as many goes as it takes",
+     .setup = make_crowd,
+     .threads = {take, take, take, release_three},
+     .check = check_none},
+    {.name = "semaphore_crowd_drop",
+     .about = "beside one that is dropped",
      .setup = make_crowd,
      .threads = {drop, take, take, release_three},
      .check = check_crowd},
