@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Faults in all that needs no network: runtimes, tasks, stacks, timers, the blocking pool, signals,
-// an executor inside a loop of the program's own, the default runtime, the dump, and locks.
+// an executor inside a loop of the program's own, the default runtime, the dump, locks, channels.
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -424,6 +425,117 @@ static bool condition_run(void)
     return steps_are(2);
 }
 
+// ---- Channels ----
+
+// Several chunks of an unbounded one; few for a bounded one, where each is a wait for a place.
+enum { ELEMENTS_BOUNDED = 16, ELEMENTS_UNBOUNDED = 600 };
+
+struct ends {
+    struct rouse_channel_sender *tx;
+    struct rouse_channel_receiver *rx;
+    int wanted;
+    int sent;
+    int dropped;
+};
+
+static struct ends ends;  // of the channel that is in use; a sender may outlive the wait for it
+
+static void element_drop(void *element)
+{
+    (void)element;
+    ends.dropped++;
+}
+
+static int elements_of(const struct rouse_channel_sender *tx)
+{
+    return rouse_channel_sender_capacity(tx) == ROUSE_CHANNEL_UNBOUNDED
+               ? ELEMENTS_UNBOUNDED
+               : ELEMENTS_BOUNDED;
+}
+
+// Sends until something fails, then gives up its end.
+static int sending_fiber(void *arg)
+{
+    struct rouse_channel_sender *tx = arg;
+    bool is_bounded = elements_of(tx) == ELEMENTS_BOUNDED;
+
+    for (int64_t i = 0; i < elements_of(tx); i++) {
+        int err = rouse_channel_send(tx, &i);
+
+        if (err == -ENOMEM && is_bounded) fault_broken("a bounded channel has asked for memory");
+        if (fault_note(err) < 0) break;
+        ends.sent++;
+    }
+    rouse_channel_sender_unref(tx);
+    return 0;
+}
+
+// Receives `count` in order, or all until the end. False if that was given up.
+static bool receive_in_order(int count, int *received)
+{
+    struct rouse_channel_receive receive;
+    int64_t element = -1;
+
+    for (*received = 0; *received < count; ++*received) {
+        rouse_channel_receive_init(&receive, ends.rx, &element);
+        if (wait_for(&receive.base) < 0) return false;
+        if (receive.output == -EPIPE) return true;
+        if (receive.output != 1 || element != *received) fault_broken("not the next element");
+    }
+    return true;
+}
+
+// All that was sent comes, but for the last ones, which are dropped with the channel. False if that
+// was given up.
+static bool receive_and_join(struct rouse_join_handle *sender, int count)
+{
+    int received;
+    bool is_whole = receive_in_order(count, &received);
+
+    if (!is_whole) rouse_channel_receiver_close(ends.rx);  // or the sender waits for a place
+    if (wait_joined(sender) < 0) is_whole = false;
+    rouse_channel_receiver_unref(ends.rx);
+    if (!is_whole) return false;
+    if (received + ends.dropped != ends.sent) fault_broken("elements are lost");
+    if (ends.sent == ends.wanted) step_done();
+    return true;
+}
+
+static bool channel_use(size_t capacity, int count)
+{
+    const struct rouse_channel_options options = {.size = sizeof options,
+                                                  .element_size = sizeof(int64_t),
+                                                  .capacity = capacity,
+                                                  .element_drop = element_drop};
+    struct rouse_join_handle sender;
+
+    ends.sent = 0;
+    ends.dropped = 0;
+    if (fault_note(rouse_channel_new_with(&ends.tx, &ends.rx, &options)) < 0) return true;
+    ends.wanted = elements_of(ends.tx);
+    if (fault_note(rouse_spawn(&sender, sending_fiber, ends.tx)) == 0) {
+        return receive_and_join(&sender, count);
+    }
+    rouse_channel_sender_unref(ends.tx);
+    rouse_channel_receiver_unref(ends.rx);
+    return true;
+}
+
+static int channel_root(void *arg)
+{
+    (void)arg;
+    (void)(channel_use(2, INT_MAX) && channel_use(1024, ELEMENTS_BOUNDED - 5) &&
+           channel_use(ROUSE_CHANNEL_UNBOUNDED, INT_MAX) &&
+           channel_use(ROUSE_CHANNEL_UNBOUNDED, ELEMENTS_UNBOUNDED / 2));
+    return 0;
+}
+
+static bool channel_run(void)
+{
+    with_runtime(2, channel_root, NULL);
+    return steps_are(4);
+}
+
 // ---- The dump ----
 
 static int dumped_fiber(void *arg)
@@ -489,6 +601,7 @@ const struct scenario fault_scenarios[] = {
     {.name = "embedded", .run = embedded_run},
     // What makes no default runtime is said in the log; the call says that there is none.
     {.name = "default", .run = default_run, .also = ENOMEM},
+    {.name = "channel", .run = channel_run},
     {.name = "dump", .run = dump_run},
     {.name = "locks", .run = locks_run},
     {.name = "condition", .run = condition_run, .also = ENOMEM},
