@@ -43,6 +43,7 @@
 #include <rouse/signal.h>
 #include <rouse/sleep.h>
 #include <rouse/stats.h>
+#include <rouse/stream.h>
 #include <rouse/task.h>
 #include <rouse/tcp.h>
 #include <rouse/then.h>
