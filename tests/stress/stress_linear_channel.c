@@ -192,7 +192,7 @@ static int64_t act(const struct linear_op *op, struct place *place)
 
 static void run(struct linear_op *op, uint64_t *random)
 {
-    op->kind = draw(op, random);
+    op->kind = (int)draw(op, random);
     if (op->kind == SEND || op->kind == USE) op->argument = stress_add(&sent, 1);
     linear_begin(op);
     int64_t result = act(op, &places[op->thread]);
