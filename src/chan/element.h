@@ -12,7 +12,7 @@ static inline void rs_element_copy(void *to, const void *from, size_t size)
 {
     if (size == 8) {
         memcpy(to, from, 8);  // a move, where a call would cost as much as the rest
-    } else {
+    } else if (size > 0) {    // the addresses may be NULL where there is nothing
         memcpy(to, from, size);
     }
 }
