@@ -68,7 +68,7 @@ struct rouse_context {
     struct rouse_driver *driver;  // whose timers and sources a leaf uses; NULL: there is none
     struct rouse_task *task;      // NULL outside tasks
     uint32_t budget;
-    uint32_t reserved;
+    uint32_t again;  // the task has woken itself
 };
 
 /// Makes a context for polling by hand, with an unlimited budget. An executor of one's own over

@@ -19,7 +19,6 @@
 
 static void task_free(struct rouse_task *task)
 {
-    rouse_waker_slot_deinit(&task->joiner);
     rs_counter_add(RS_COUNTER_TASK_RECORDS, -1);
     rs_heap_free(rs_tls.heap, &task->block);
 }
@@ -49,21 +48,44 @@ static struct rouse_waker task_waker_clone(void *data)
     return rs_task_waker(task);
 }
 
-static void task_wake_by_ref(void *data)
+// Whether the task wakes itself: it is told so when its poll ends, and nobody else has to hear of
+// it.
+static bool wakes_itself(const struct rouse_task *task)
 {
-    struct rouse_task *task = data;
+    struct rouse_context *cx = rs_tls.context;
 
+    if (cx == NULL || cx->task != task) return false;
+    cx->again = 1;
+    return true;
+}
+
+static void task_schedule(struct rouse_task *task)
+{
     // The scheduler is alive: the task was idle, so it has not ended, and it cannot end before it
     // is scheduled.
-    if (!rs_state_wake(&task->state)) return;
     rs_chaos_delay();
     task->scheduler->schedule(task->scheduler, task);
 }
 
+static void task_wake_by_ref(void *data)
+{
+    struct rouse_task *task = data;
+
+    if (!wakes_itself(task) && rs_state_wake(&task->state)) task_schedule(task);
+}
+
 static void task_wake(void *data)
 {
-    task_wake_by_ref(data);
-    rs_task_unref(data);
+    struct rouse_task *task = data;
+    bool last = false;
+
+    if (wakes_itself(task)) {
+        rs_task_unref(task);
+    } else if (rs_state_wake_and_unref(&task->state, &last)) {
+        task_schedule(task);
+    } else if (last) {
+        task_free(task);
+    }
 }
 
 static void task_waker_drop(void *data)
@@ -112,7 +134,6 @@ static void task_init(struct rouse_task *task, struct rouse_scheduler *scheduler
     task->scheduler = scheduler;
     task->name = attrs != NULL ? attrs->name : NULL;
     task->site = attrs != NULL && attrs->site != NULL ? attrs->site : "unknown site";
-    task->joiner = (struct rouse_waker_slot){0};
     task->locals = NULL;
     task->member = NULL;
     task->result = 0;
@@ -161,21 +182,45 @@ void rouse_future_init_move(struct rouse_future *storage, void *move)
 
 // ---- Polled ----
 
+static void member_ended(struct rouse_task *task, int64_t result)
+{
+    if (task->member != NULL) task->member->ended(task->member, result);
+}
+
+// Nobody wants the output.
+static void task_complete_unjoined(struct rouse_task *task)
+{
+    rouse_future_drop(rs_task_future(task));
+    member_ended(task, task->result);
+    if (rs_state_complete_unjoined(&task->state)) task_free(task);
+}
+
+static void task_complete_joined(struct rouse_task *task)
+{
+    int64_t result = task->result;
+    unsigned duties = rs_state_complete(&task->state);
+
+    if ((duties & RS_COMPLETED_JOINED) == 0) rouse_future_drop(rs_task_future(task));
+    if ((duties & RS_COMPLETED_JOINER) != 0) {
+        struct rouse_waker joiner = task->joiner;
+
+        rs_chaos_delay();
+        rouse_waker_wake(&joiner);
+    }
+    member_ended(task, result);
+    rs_task_unref(task);
+}
+
 // The future has ended, by itself or by a drop: says so, and lets go of the task's life.
 static rouse_task_state task_complete(struct rouse_task *task)
 {
-    rs_locals_destroy(task);
+    if (task->locals != NULL) rs_locals_destroy(task);
     rs_counter_add(RS_COUNTER_TASKS, -1);
-    int64_t result = task->result;
-
-    if (rs_state_complete(&task->state)) {
-        rs_chaos_delay();
-        rouse_waker_slot_wake(&task->joiner);
+    if (rs_state_is_joined(&task->state)) {
+        task_complete_joined(task);
     } else {
-        rouse_future_drop(rs_task_future(task));
+        task_complete_unjoined(task);
     }
-    if (task->member != NULL) task->member->ended(task->member, result);
-    rs_task_unref(task);
     return ROUSE_TASK_ENDED;
 }
 
@@ -203,6 +248,7 @@ rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx,
     cx->waker = rs_task_waker(task);
     cx->task = task;
     cx->budget = RS_TASK_BUDGET;
+    cx->again = 0;
     rs_tls.context = cx;
     rs_tls.poll_depth++;
     if (task_poll_future(task, cx, rs_state_begin_poll(&task->state)) == ROUSE_READY) {
@@ -212,7 +258,7 @@ rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx,
         atomic_store_explicit(&task->since_ms, now_ms | 1, memory_order_relaxed);
         if (rs_chaos(RS_CHAOS_SPURIOUS)) (void)rs_state_wake(&task->state);
         rs_chaos_delay();
-        if (rs_state_end_poll(&task->state)) state = ROUSE_TASK_SCHEDULED;
+        if (rs_state_end_poll(&task->state, cx->again != 0)) state = ROUSE_TASK_SCHEDULED;
     }
     rs_tls.poll_depth--;
     rs_tls.context = outer;
@@ -232,12 +278,13 @@ static void handle_release(struct rouse_join_handle *handle)
 
     if (task == NULL) return;
     handle->task = NULL;
-    if (rs_state_drop_join(&task->state)) {
-        rouse_future_drop(rs_task_future(task));
-    } else {
-        // Nobody will wake it. If it is the waker of a task that this one has joined in turn, both
-        // records would keep each other for ever.
-        rouse_waker_slot_deinit(&task->joiner);
+    unsigned duties = rs_state_drop_join(&task->state);
+
+    if ((duties & RS_UNJOINED_COMPLETE) != 0) rouse_future_drop(rs_task_future(task));
+    if ((duties & RS_UNJOINED_JOINER) != 0) {
+        struct rouse_waker joiner = task->joiner;
+
+        rouse_waker_drop(&joiner);
     }
     rs_task_unref(task);
 }
@@ -248,17 +295,33 @@ bool rs_join_is_ready(const struct rouse_join_handle *handle)
     return handle->task == NULL || rs_state_is_complete(&handle->task->state);
 }
 
+// Leaves the waker where the task, when it completes, wakes it. False if it has completed.
+static bool register_joiner(struct rouse_task *task, const struct rouse_waker *waker)
+{
+    struct rouse_waker old = {0};
+
+    if (rs_state_has_joiner(&task->state)) {
+        // It is there. A second look all the same, that cannot miss an end as a load may.
+        if (rouse_waker_will_wake(&task->joiner, waker)) return rs_state_set_joiner(&task->state);
+        if (!rs_state_take_joiner(&task->state)) return false;
+        old = task->joiner;
+    }
+    task->joiner = rouse_waker_clone(waker);
+    rs_chaos_delay();
+    bool waits = rs_state_set_joiner(&task->state);
+
+    if (!waits) rouse_waker_drop(&task->joiner);
+    rouse_waker_drop(&old);
+    return waits;
+}
+
 static rouse_poll join_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_join_handle *handle = handle_of(self);
     struct rouse_task *task = handle->task;
 
-    if (!rs_state_is_complete(&task->state)) {
-        // The task completes, then takes the waker; we store the waker, then look again. So either
-        // it finds the waker, or we find it complete.
-        rouse_waker_slot_register(&task->joiner, rouse_context_waker(cx));
-        rs_chaos_delay();
-        if (!rs_state_is_complete(&task->state)) return ROUSE_PENDING;
+    if (!rs_state_is_complete(&task->state) && register_joiner(task, rouse_context_waker(cx))) {
+        return ROUSE_PENDING;
     }
     handle->output = task->result;
     // A fiber's output is this number: nothing is left to read in the task.

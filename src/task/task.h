@@ -38,14 +38,14 @@ struct rouse_task {
     struct rouse_scheduler *scheduler;  // until the task has ended
     const char *name;                   // NULL: none
     const char *site;
-    struct rouse_waker_slot joiner;  // the join handle's waker
-    struct rs_local *locals;         // the running task's
-    struct rs_member *member;        // NULL: of nothing
-    int64_t result;                  // written before COMPLETE
-    _Atomic uint32_t since_ms;       // when the last poll ended, for the dump
-    uint16_t worker;                 // whom it is pinned to; written by that worker, in a poll
-    uint8_t future_offset;           // from the start of the task
-    uint8_t flags;                   // written in a poll, or before the task is shared
+    struct rouse_waker joiner;  // the join handle's waker: see state.h
+    struct rs_local *locals;    // the running task's
+    struct rs_member *member;   // NULL: of nothing
+    int64_t result;             // written before COMPLETE
+    _Atomic uint32_t since_ms;  // when the last poll ended, for the dump
+    uint16_t worker;            // whom it is pinned to; written by that worker, in a poll
+    uint8_t future_offset;      // from the start of the task
+    uint8_t flags;              // written in a poll, or before the task is shared
 };
 _Static_assert(sizeof(struct rouse_task) <= 112, "an idle task should stay small");
 

@@ -20,6 +20,7 @@ static struct rouse_abort_handle abort_handle;
 static struct rouse_waker waker;  // of the task: a share
 static struct rouse_waker_slot slot;
 static struct model_waker joiner;
+static struct model_waker other_joiner;
 static _Atomic int condition;
 static int wanted;    // what the future waits for
 static int result;    // of the future
@@ -106,6 +107,31 @@ static void watch_init(struct rouse_future *storage, void *arg)
     storage->vtable = &watch_vtable;
 }
 
+static rouse_poll raise_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    (void)self;
+    (void)cx;
+    raise();
+    rouse_waker_wake_by_ref(&waker);
+    return ROUSE_READY;
+}
+
+static const struct rouse_future_vtable raise_vtable = {.poll = raise_poll};
+
+static void raise_init(struct rouse_future *storage, void *arg)
+{
+    (void)arg;
+    storage->vtable = &raise_vtable;
+}
+
+static const struct rouse_future_vtable outputless_vtable = {.poll = wait_poll};
+
+static void outputless_init(struct rouse_future *storage, void *arg)
+{
+    (void)arg;
+    storage->vtable = &outputless_vtable;
+}
+
 static void wait_init(struct rouse_future *storage, void *arg)
 {
     (void)arg;
@@ -125,6 +151,7 @@ static void begin(rouse_init_function init, struct rouse_join_handle *with, int 
     executor_init(&executor, 1);
     slot = (struct rouse_waker_slot){0};
     joiner = (struct model_waker){.thread = 2};
+    other_joiner = (struct model_waker){.thread = 2};
     // Relaxed: before the threads.
     atomic_store_explicit(&condition, 0, memory_order_relaxed);
     wanted = wants;
@@ -141,6 +168,13 @@ static void begin(rouse_init_function init, struct rouse_join_handle *with, int 
 static void begin_waiting(void)
 {
     begin(wait_init, NULL, 1);
+}
+
+// Another task raises it and wakes, in a poll of its own.
+static void begin_waiting_for_a_task(void)
+{
+    begin_waiting();
+    (void)executor_spawn(&executor, NULL, sizeof(struct future), raise_init);
 }
 
 static void begin_waiting_for_two(void)
@@ -171,6 +205,13 @@ static void begin_ready(void)
     abort_handle = rouse_abort_handle(&handle);
 }
 
+// Nobody but the handle has a share.
+static void begin_unshared(void)
+{
+    begin(wait_init, &handle, 0);
+    rouse_waker_drop(&waker);
+}
+
 static void begin_unwoken(void)
 {
     begin(wait_init, &handle, 1000);
@@ -188,6 +229,14 @@ static void run_and_close(void)
 {
     executor_run(&executor);
     executor_close(&executor);
+}
+
+// The second task gets the first one's memory, if that is free by then.
+static void run_and_run_another(void)
+{
+    executor_run(&executor);
+    task = executor_spawn(&executor, NULL, sizeof(struct future), outputless_init);
+    executor_run(&executor);
 }
 
 static void raise_and_wake(void)
@@ -233,20 +282,40 @@ static void abort_and_give_up(void)
     rouse_abort_handle_drop(&abort_handle);
 }
 
-static void join(void)
+static void join_with(struct model_waker *with)
 {
-    struct rouse_waker borrowed = model_waker_of(&joiner);
+    struct rouse_waker borrowed = model_waker_of(with);
     struct rouse_context cx;
 
     rouse_context_init(&cx, &borrowed, NULL);
     while (rouse_future_poll(&handle.base, &cx) == ROUSE_PENDING) {
         do {
             model_park();
-        } while (!model_waker_take(&joiner));
+        } while (!model_waker_take(with));
         model_relax();
     }
     joined = (int)handle.output;
     rouse_future_drop(&handle.base);
+}
+
+static void join(void)
+{
+    join_with(&joiner);
+}
+
+// The handle changes hands: its second waker counts.
+static void join_twice(void)
+{
+    struct rouse_waker borrowed = model_waker_of(&joiner);
+    struct rouse_context cx;
+
+    rouse_context_init(&cx, &borrowed, NULL);
+    if (rouse_future_poll(&handle.base, &cx) == ROUSE_PENDING) {
+        join_with(&other_joiner);
+    } else {
+        joined = (int)handle.output;
+        rouse_future_drop(&handle.base);
+    }
 }
 
 static void poll_and_detach(void)
@@ -281,14 +350,22 @@ static void check_handles(void)
     executor_close(&executor);
     model_claim(drops + releases == 1, "the future was dropped, or its output was released: once");
     // Relaxed: the threads have ended.
-    model_claim(atomic_load_explicit(&joiner.shares, memory_order_relaxed) == 0,
-                "the joiner's waker is given up");
+    model_claim(atomic_load_explicit(&joiner.shares, memory_order_relaxed) == 0 &&
+                    atomic_load_explicit(&other_joiner.shares, memory_order_relaxed) == 0,
+                "the joiner's wakers are given up");
 }
 
 static void check_joined(void)
 {
     check_handles();
     model_claim(joined == (drops == 0 ? 42 : -ECANCELED), "a join gives the task's own end");
+}
+
+static void check_two_ended(void)
+{
+    executor_close(&executor);
+    model_claim(joined == 42 && releases == 1,
+                "the first task's result was seen, and then released");
 }
 
 static void check_watched(void)
@@ -302,6 +379,11 @@ const struct model_scenario model_task_scenarios[] = {
      .about = "a wake at any moment is followed by a poll that sees what it is about",
      .setup = begin_waiting,
      .threads = {run, raise_and_wake},
+     .check = check_ended},
+    {.name = "task_wake_by_task",
+     .about = "a task that wakes another has not woken itself",
+     .setup = begin_waiting_for_a_task,
+     .threads = {run},
      .check = check_ended},
     {.name = "task_redundant_wake",
      .about = "a wake of a task that is scheduled already publishes, too",
@@ -328,6 +410,16 @@ const struct model_scenario model_task_scenarios[] = {
      .setup = begin_joined,
      .threads = {run, join, raise_and_wake},
      .check = check_joined},
+    {.name = "task_join_twice",
+     .about = "a join that is polled with another waker is woken by that",
+     .setup = begin_joined,
+     .threads = {run, join_twice, raise_and_wake},
+     .check = check_joined},
+    {.name = "task_join_reuse",
+     .about = "a task's memory is not used again before its join is done with it",
+     .setup = begin_unshared,
+     .threads = {run_and_run_another, join},
+     .check = check_two_ended},
     {.name = "task_join_ready",
      .about = "a join of a task that ends at once",
      .setup = begin_ready,
