@@ -358,10 +358,15 @@ static int collect(struct poll_backend *b, struct rs_event *events, int max)
     struct poll_table *table = b->table;
     const struct timespec at_once = {0};
     size_t count = table->count;
-    int ready = rs_sys.ppoll(table->fds, count, &at_once);
     int filled = 0;
+    int ready;
 
-    if (ready <= 0) return ready == -EINTR ? 0 : ready;
+    // It has nothing to wait for, so an interrupt is no reason to come back without an answer: a
+    // sleep would follow, and perhaps another look that is interrupted, for ever.
+    do {
+        ready = rs_sys.ppoll(table->fds, count, &at_once);
+    } while (ready == -EINTR);
+    if (ready <= 0) return ready;
     for (size_t seen = 0; seen < count && filled < ready && filled < max; seen++) {
         if (b->cursor >= count) b->cursor = 0;
         if (table->fds[b->cursor].revents != 0) {
