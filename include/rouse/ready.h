@@ -55,11 +55,18 @@ struct rouse_yield {
     bool yielded;
 };
 
+/// Private to rouse_yield_init().
+ROUSE_API extern const struct rouse_future_vtable rouse_yield_vtable;
+
 /// Makes a future that lets every task that is ready now run before this one goes on.
 ///
 /// Threads: any, one at a time.
 /// Cancel:  total.
-ROUSE_API void rouse_yield_init(struct rouse_yield *yield);
+static inline void rouse_yield_init(struct rouse_yield *yield)
+{
+    yield->base.vtable = &rouse_yield_vtable;
+    yield->yielded = false;
+}
 
 // Forwards polls, and ignores the drop.
 struct rouse_borrow {

@@ -64,15 +64,10 @@ static rouse_poll yield_poll(struct rouse_future *self, struct rouse_context *cx
 }
 
 static const struct rouse_future_vtable yield_ended = {.name = "yield"};
-static const struct rouse_future_vtable yield_vtable = {.poll = yield_poll,
-                                                        .name = "yield",
-                                                        .ended = &yield_ended,
-                                                        .cancel_kind = rouse_cancel_kind_total};
-
-void rouse_yield_init(struct rouse_yield *yield)
-{
-    *yield = (struct rouse_yield){.base.vtable = &yield_vtable};
-}
+const struct rouse_future_vtable rouse_yield_vtable = {.poll = yield_poll,
+                                                       .name = "yield",
+                                                       .ended = &yield_ended,
+                                                       .cancel_kind = rouse_cancel_kind_total};
 
 static rouse_poll borrow_poll(struct rouse_future *self, struct rouse_context *cx)
 {

@@ -32,10 +32,7 @@ static const struct rs_worker *runner_of(const struct rs_sched *sched,
         const struct rs_worker *worker = &sched->workers[i];
 
         // Acquire, with the release at the end of a poll: out of it, the task may be read.
-        if (atomic_load_explicit(&worker->polling, memory_order_acquire) != 0 &&
-            atomic_load_explicit(&worker->current, memory_order_relaxed) == task) {
-            return worker;  // relaxed: ordered by the load before
-        }
+        if (atomic_load_explicit(&worker->current, memory_order_acquire) == task) return worker;
     }
     return NULL;
 }

@@ -56,9 +56,3 @@ struct rs_task_link *rs_inbox_take(struct rs_inbox *inbox)
     // each other by read-modify-writes.
     return reverse(atomic_exchange_explicit(&inbox->newest, NULL, memory_order_acquire));
 }
-
-bool rs_inbox_seems_empty(const struct rs_inbox *inbox)
-{
-    // Seq_cst, with the CAS in rs_inbox_push(), see there.
-    return atomic_load_explicit(&inbox->newest, memory_order_seq_cst) == NULL;
-}

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/cpu.h"
 #include "base/link.h"
@@ -32,6 +33,10 @@ bool rs_inbox_push(struct rs_inbox *inbox, struct rs_task_link *task);
 struct rs_task_link *rs_inbox_take(struct rs_inbox *inbox);
 
 // For the owner's second look before it sleeps. Any thread.
-bool rs_inbox_seems_empty(const struct rs_inbox *inbox);
+static inline bool rs_inbox_seems_empty(const struct rs_inbox *inbox)
+{
+    // Seq_cst, with the CAS in rs_inbox_push(), see there.
+    return atomic_load_explicit(&inbox->newest, memory_order_seq_cst) == NULL;
+}
 
 #endif

@@ -35,7 +35,7 @@ static bool is_still(const struct rs_worker *worker)
 {
     // Acquire, with the releases in poll_end() and poll_begin(): what it did to its tasks is seen.
     return worker == rs_tls.worker ||
-           atomic_load_explicit(&worker->polling, memory_order_acquire) == 0;
+           atomic_load_explicit(&worker->current, memory_order_acquire) == NULL;
 }
 
 void rs_sched_pause(struct rs_sched *sched, uint64_t timeout_ns)

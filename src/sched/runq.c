@@ -22,7 +22,7 @@ void rs_runq_init(struct rs_runq *q)
     }
 }
 
-bool rs_runq_push(struct rs_runq *q, struct rs_task_link *task)
+bool rs_runq_push(struct rs_runq *q, struct rs_task_link *task, bool announced)
 {
     // Relaxed: we are its only writer (3).
     uint64_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
@@ -34,11 +34,17 @@ bool rs_runq_push(struct rs_runq *q, struct rs_task_link *task)
 
     // Relaxed: published by the store to `tail`.
     atomic_store_explicit(slot_at(q, tail), task, memory_order_relaxed);
-    // Release, with the acquire of `tail` in rs_runq_steal(): who sees the new tail sees the slot
-    // and the task behind it. Seq_cst, because a submitter and a worker on its way to sleep must
-    // not miss each other: the submitter stores the tail, then loads the idle set; the worker
-    // enters the idle set, then loads the tail (rs_runq_seems_empty). One of them comes second.
-    atomic_store_explicit(&q->tail, tail + 1, memory_order_seq_cst);
+    if (announced) {
+        // Release, as below. Seq_cst, because a submitter and a worker on its way to sleep must not
+        // miss each other: the submitter stores the tail, then loads the idle set; the worker
+        // enters the idle set, then loads the tail (rs_runq_seems_shorter). One of them comes
+        // second.
+        atomic_store_explicit(&q->tail, tail + 1, memory_order_seq_cst);
+    } else {
+        // Release, with the acquire of `tail` in rs_runq_steal(): who sees the new tail sees the
+        // slot and the task behind it.
+        atomic_store_explicit(&q->tail, tail + 1, memory_order_release);
+    }
     return true;
 }
 
@@ -155,7 +161,7 @@ uint32_t rs_runq_length(const struct rs_runq *q)
     return tail - head > RS_RUNQ_CAPACITY ? RS_RUNQ_CAPACITY : (uint32_t)(tail - head);
 }
 
-bool rs_runq_seems_empty(const struct rs_runq *q)
+bool rs_runq_seems_shorter(const struct rs_runq *q, uint32_t count)
 {
     // Seq_cst, with the store in rs_runq_push(), see there. Every push that it misses comes after
     // our entry into the idle set, so its submitter sees us there.
@@ -164,5 +170,5 @@ bool rs_runq_seems_empty(const struct rs_runq *q)
     // and runs them. An old value only makes us look once more.
     uint64_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
 
-    return head >= tail;
+    return head + count > tail;
 }

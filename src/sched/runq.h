@@ -15,7 +15,7 @@
 
 // A model test explores it at 2.
 #ifndef RS_RUNQ_CAPACITY
-#define RS_RUNQ_CAPACITY 256
+#define RS_RUNQ_CAPACITY 1024
 #endif
 
 // 1. `head` and `tail` only grow, one by one or by whole batches. They are 64 bits wide so that
@@ -43,8 +43,9 @@ _Static_assert((RS_RUNQ_CAPACITY & (RS_RUNQ_CAPACITY - 1)) == 0, "an index is ma
 
 void rs_runq_init(struct rs_runq *q);
 
-// Owner only. False when full; the caller then moves half to the injection queue.
-bool rs_runq_push(struct rs_runq *q, struct rs_task_link *task);
+// Owner only. False when full; the caller then moves half to the injection queue. `announced`: the
+// caller looks for sleeping workers afterwards, and must not miss one that misses the task.
+bool rs_runq_push(struct rs_runq *q, struct rs_task_link *task, bool announced);
 
 // Owner only. The oldest task, or NULL.
 struct rs_task_link *rs_runq_pop(struct rs_runq *q);
@@ -61,8 +62,14 @@ struct rs_task_link *rs_runq_steal(struct rs_runq *from, struct rs_runq *to);
 // How many tasks there are, or were a moment ago. Any thread.
 uint32_t rs_runq_length(const struct rs_runq *q);
 
-// For the second look of a worker that has entered the idle set. False unless every task whose
-// submitter did not see that worker in the set has been taken by somebody. Any thread.
-bool rs_runq_seems_empty(const struct rs_runq *q);
+// Whether there are fewer than `count` tasks. For the second look of a worker that has entered the
+// idle set: false, if there were so many when a submitter announced one and did not see that worker
+// in the set, unless some have been taken by somebody since. Any thread.
+bool rs_runq_seems_shorter(const struct rs_runq *q, uint32_t count);
+
+static inline bool rs_runq_seems_empty(const struct rs_runq *q)
+{
+    return rs_runq_seems_shorter(q, 1);
+}
 
 #endif

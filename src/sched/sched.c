@@ -82,7 +82,7 @@ static void sched_schedule(struct rouse_scheduler *base, struct rouse_task *task
     } else if ((task->flags & RS_TASK_PINNED) != 0 && task->worker != worker->index) {
         deliver(sched, &sched->workers[task->worker], task);
     } else {
-        rs_worker_schedule(worker, task, false);
+        rs_worker_schedule(worker, task);
     }
 }
 
@@ -134,8 +134,6 @@ static void start(struct rs_sched *sched, struct rs_worker *worker, struct rouse
         schedule_foreign(sched, task);
     } else if (target != worker) {
         deliver(sched, target, task);
-    } else if (pinned) {
-        rs_worker_schedule(worker, task, true);
     } else {
         rs_worker_push(worker, task);
     }
@@ -232,13 +230,6 @@ uint64_t rs_sched_live(const struct rs_sched *sched)
         spawned += atomic_load_explicit(&sched->workers[i].spawned, memory_order_relaxed);
     }
     return spawned - ended;
-}
-
-bool rs_sched_is_closing(const struct rs_sched *sched)
-{
-    // Acquire, with the release half of rs_sched_close(): a task that is asked to end for it sees
-    // what came before.
-    return atomic_load_explicit(&sched->phase, memory_order_acquire) != RS_PHASE_OPEN;
 }
 
 bool rs_sched_is_ended(const struct rs_sched *sched)

@@ -92,7 +92,12 @@ uint64_t rs_sched_live(const struct rs_sched *sched);
 
 // OPEN -> CLOSING: asks every task to end. A second call does nothing.
 void rs_sched_close(struct rs_sched *sched);
-bool rs_sched_is_closing(const struct rs_sched *sched);
+static inline bool rs_sched_is_closing(const struct rs_sched *sched)
+{
+    // Acquire, with the release half of rs_sched_close(): a task that is asked to end for it sees
+    // what came before.
+    return atomic_load_explicit(&sched->phase, memory_order_acquire) != RS_PHASE_OPEN;
+}
 
 // While CLOSING: breaks the shields behind which tasks go on waiting.
 void rs_sched_bare(struct rs_sched *sched);

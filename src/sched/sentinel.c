@@ -25,7 +25,7 @@ enum { QUIET_LOOKS_MAX = 100 };
 static bool is_busy(const struct rs_worker *worker)
 {
     // Relaxed: looked at twice, a period apart.
-    return atomic_load_explicit(&worker->polling, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&worker->current, memory_order_relaxed) != NULL;
 }
 
 static int64_t polls_of(const struct rs_worker *worker)
@@ -93,6 +93,8 @@ static void stand_in_for(struct rs_worker *w, struct rs_worker *busy)
 
         if (link != NULL) rs_worker_push(w, rs_task_of_link(link));
     }
+    // Relaxed: a policy. Until its owner is back, all of its queue may be stolen.
+    atomic_store_explicit(&busy->share_from, 1, memory_order_relaxed);
     (void)rs_driver_poll(busy->driver);
 }
 

@@ -5,6 +5,7 @@
 // No wake-up is lost. A submitter pushes, then reads the idle set. We announce the sleep to the
 // driver, enter the idle set by a seq_cst read-modify-write, and look at every queue once more. One
 // of the two comes first: either the submitter sees us and notifies the driver, or we see its task.
+// What a worker does not submit, it owes to nobody but itself: see share.c.
 
 #include "sched/worker.h"
 
@@ -15,13 +16,16 @@
 #include "base/sys.h"
 #include "base/tls.h"
 #include "sched/sched.h"
-#include "task/task.h"
+#include "task/poll.h"
 
 int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned index,
                    const struct rs_worker_options *options)
 {
     worker->sched = sched;
     worker->index = index;
+    worker->alone = sched->worker_count == 1;
+    // Relaxed: not shared yet.
+    atomic_store_explicit(&worker->share_from, 1, memory_order_relaxed);
     rs_runq_init(&worker->runq);
     rs_inbox_init(&worker->inbox);
     worker->heap = rs_heap_new(options->allocator);
@@ -59,6 +63,18 @@ void rs_worker_discard(struct rs_worker *worker)
     rs_heap_discard(worker->heap);
 }
 
+// The clock is read, and the next look is due in so many polls as fit ten microseconds.
+static void worker_looked(struct rs_worker *w)
+{
+    uint64_t now = rouse_now_ns();
+    bool often = now - w->looked_ns < 10 * ROUSE_NS_PER_US;
+
+    w->looked_ns = now;
+    w->now_ms = (uint32_t)(now / ROUSE_NS_PER_MS);
+    w->looked_tick = w->tick;
+    w->next_look = w->tick + (often ? RS_WORKER_LOOK_INTERVAL_MAX : RS_WORKER_LOOK_INTERVAL);
+}
+
 void rs_worker_enter(struct rs_worker *worker)
 {
     rs_counters_enter(&worker->counters);
@@ -67,7 +83,7 @@ void rs_worker_enter(struct rs_worker *worker)
     rs_tls.fibers = &worker->fibers;
     rs_tls.allocator = worker->sched->allocator;
     rs_tls.pool = &worker->sched->pool;
-    worker->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
+    worker_looked(worker);
     rs_driver_keep(worker->driver);
 }
 
@@ -93,25 +109,9 @@ static void count(_Atomic uint64_t *counter)
 
 // ---- Putting tasks in ----
 
-static void pinned_push(struct rs_pinned *q, struct rs_task_link *link)
+static bool is_pinned(const struct rs_worker *w, const struct rouse_task *task)
 {
-    link->next = NULL;
-    *(q->first != NULL ? &q->last->next : &q->first) = link;
-    q->last = link;
-    // Relaxed, here and below: ours; others take it as a hint.
-    atomic_store_explicit(&q->length, atomic_load_explicit(&q->length, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
-static struct rs_task_link *pinned_pop(struct rs_pinned *q)
-{
-    struct rs_task_link *link = q->first;
-
-    if (link == NULL) return NULL;
-    q->first = link->next;
-    atomic_store_explicit(&q->length, atomic_load_explicit(&q->length, memory_order_relaxed) - 1,
-                          memory_order_relaxed);
-    return link;
+    return w->alone || (task->flags & RS_TASK_PINNED) != 0;
 }
 
 // The ring is full: its older half goes where all workers see it.
@@ -124,48 +124,84 @@ static void overflow(struct rs_worker *w)
     for (uint32_t i = 0; i + 1 < count_taken; i++) half[i]->next = half[i + 1];
     half[count_taken - 1]->next = NULL;
     rs_inject_push_batch(&w->sched->inject, half[0], half[count_taken - 1], count_taken);
+    rs_sched_submitted(w->sched);
 }
 
 static void runq_push(struct rs_worker *w, struct rs_task_link *link)
 {
-    while (!rs_runq_push(&w->runq, link)) overflow(w);
-    rs_sched_submitted(w->sched);
+    bool due = rs_share_is_due(w);
+
+    while (!rs_runq_push(&w->runq, link, due)) overflow(w);
+    if (due) rs_share_offer(w);
+}
+
+// At the back.
+static void queue_push(struct rs_worker *w, struct rs_task_link *link)
+{
+    if (is_pinned(w, rs_task_of_link(link))) {
+        rs_pinned_push(&w->pinned, link);
+    } else {
+        runq_push(w, link);
+    }
 }
 
 void rs_worker_push(struct rs_worker *w, struct rouse_task *task)
 {
-    runq_push(w, &task->link);
+    if (!w->alone) rs_share_spawned(w);
+    queue_push(w, &task->link);
 }
 
-void rs_worker_schedule(struct rs_worker *w, struct rouse_task *task, bool again)
+// To be run next, before what was to be.
+static struct rs_task_link *slot_exchange(struct rs_worker *w, struct rouse_task *task)
 {
-    if ((task->flags & RS_TASK_PINNED) != 0) {
-        pinned_push(&w->pinned, &task->link);
-        return;
-    }
-    if (rs_chaos(RS_CHAOS_SHARE)) {
-        rs_inject_push(&w->sched->inject, &task->link);
-        rs_sched_submitted(w->sched);
-        return;
-    }
-    if (again || rs_chaos(RS_CHAOS_REQUEUE)) {
-        runq_push(w, &task->link);
-        return;
+    if (is_pinned(w, task)) {
+        struct rs_task_link *before = w->pinned.slot;
+
+        w->pinned.slot = &task->link;
+        return before;
     }
     // Release, with the acquire in the sentinel's stand_in_for(): the task is as we leave it. What
     // was there before we have put there ourselves.
-    struct rs_task_link *before =
-        atomic_exchange_explicit(&w->slot, &task->link, memory_order_release);
+    return atomic_exchange_explicit(&w->slot, &task->link, memory_order_release);
+}
 
-    if (before != NULL) runq_push(w, before);
+// As chaos may have it: into the queue of all.
+static bool shared(struct rs_worker *w, struct rouse_task *task)
+{
+    if (!rs_chaos(RS_CHAOS_SHARE) || (task->flags & RS_TASK_PINNED) != 0) return false;
+    rs_inject_push(&w->sched->inject, &task->link);
+    rs_sched_submitted(w->sched);
+    return true;
+}
+
+// Woken during its poll.
+static void queue_push_again(struct rs_worker *w, struct rouse_task *task)
+{
+    if (!shared(w, task)) queue_push(w, &task->link);
+}
+
+void rs_worker_schedule(struct rs_worker *w, struct rouse_task *task)
+{
+    if (shared(w, task)) return;
+    // What the driver wakes has no partner here that would wait for it, or leave it a warm cache.
+    if (rs_tls.context == NULL || rs_chaos(RS_CHAOS_REQUEUE)) {
+        queue_push(w, &task->link);
+        return;
+    }
+    struct rs_task_link *before = slot_exchange(w, task);
+
+    if (before != NULL) queue_push(w, before);
 }
 
 // ---- Taking tasks out ----
 
 static struct rs_task_link *slot_take(struct rs_worker *w)
 {
+    struct rs_task_link *link = w->pinned.slot;
+
+    w->pinned.slot = NULL;
     // Relaxed: only to see whether there is one; only we put any in.
-    if (atomic_load_explicit(&w->slot, memory_order_relaxed) == NULL) return NULL;
+    if (link != NULL || atomic_load_explicit(&w->slot, memory_order_relaxed) == NULL) return link;
     // Relaxed: what is there we have put there ourselves.
     return atomic_exchange_explicit(&w->slot, NULL, memory_order_relaxed);
 }
@@ -177,11 +213,7 @@ static void inbox_drain(struct rs_worker *w)
     while (link != NULL) {
         struct rs_task_link *next = link->next;
 
-        if ((rs_task_of_link(link)->flags & RS_TASK_PINNED) != 0) {
-            pinned_push(&w->pinned, link);
-        } else {
-            runq_push(w, link);
-        }
+        queue_push(w, link);
         link = next;
     }
 }
@@ -189,7 +221,16 @@ static void inbox_drain(struct rs_worker *w)
 static void look_at_driver(struct rs_worker *w)
 {
     (void)rs_driver_poll(w->driver);
-    w->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
+    if (!w->alone) rs_share_measure(w, rouse_now_ns());
+    worker_looked(w);
+}
+
+static struct rs_task_link *runq_pop(struct rs_worker *w)
+{
+    struct rs_task_link *link = rs_runq_pop(&w->runq);
+
+    if (link == NULL) w->ran_dry = true;
+    return link;
 }
 
 // The pinned queue and the stealable one in turn.
@@ -197,20 +238,21 @@ static struct rs_task_link *queue_take(struct rs_worker *w)
 {
     struct rs_task_link *link;
 
+    if (w->alone) return rs_pinned_pop(&w->pinned);
     w->turn_pinned = !w->turn_pinned;
     if (w->turn_pinned) {
-        link = pinned_pop(&w->pinned);
-        return link != NULL ? link : rs_runq_pop(&w->runq);
+        link = rs_pinned_pop(&w->pinned);
+        return link != NULL ? link : runq_pop(w);
     }
-    link = rs_runq_pop(&w->runq);
-    return link != NULL ? link : pinned_pop(&w->pinned);
+    link = runq_pop(w);
+    return link != NULL ? link : rs_pinned_pop(&w->pinned);
 }
 
 static struct rs_task_link *local_take(struct rs_worker *w)
 {
     struct rs_task_link *link = NULL;
 
-    if (!rs_inbox_seems_empty(&w->inbox)) inbox_drain(w);
+    if (ROUSE_UNLIKELY(!rs_inbox_seems_empty(&w->inbox))) inbox_drain(w);
     if (w->slot_runs < RS_WORKER_SLOT_RUNS) link = slot_take(w);
     if (link != NULL) {
         w->slot_runs++;
@@ -233,7 +275,7 @@ static struct rs_task_link *inject_take(struct rs_worker *w)
     if (share > RS_RUNQ_CAPACITY / 2) share = RS_RUNQ_CAPACITY / 2;
     uint32_t count_taken = rs_inject_pop_batch(q, taken, share > 0 ? (uint32_t)share : 1);
 
-    for (uint32_t i = 1; i < count_taken; i++) runq_push(w, taken[i]);
+    for (uint32_t i = 1; i < count_taken; i++) queue_push(w, taken[i]);
     return count_taken > 0 ? taken[0] : NULL;
 }
 
@@ -245,7 +287,7 @@ static struct rs_task_link *steal(struct rs_worker *w)
     for (unsigned i = 0; i < sched->worker_count; i++) {
         struct rs_worker *victim = &sched->workers[(start + i) % sched->worker_count];
 
-        if (victim == w) continue;
+        if (victim == w || !rs_share_has_surplus(victim)) continue;
         struct rs_task_link *link = rs_runq_steal(&victim->runq, &w->runq);
 
         if (link != NULL) {
@@ -261,7 +303,7 @@ static struct rs_task_link *search(struct rs_worker *w)
     struct rs_sched *sched = w->sched;
     unsigned limit = (sched->worker_count + 1) / 2;
 
-    if (sched->worker_count == 1) return NULL;
+    if (w->alone) return NULL;
     if (!w->searching && !rs_idle_search_begin(&sched->idle, limit)) return NULL;
     w->searching = true;
     return steal(w);
@@ -269,7 +311,7 @@ static struct rs_task_link *search(struct rs_worker *w)
 
 static void search_end(struct rs_worker *w)
 {
-    if (!w->searching) return;
+    if (ROUSE_LIKELY(!w->searching)) return;
     w->searching = false;
     // The last searcher to find work wakes the next one: there may be more.
     if (rs_idle_search_end(&w->sched->idle)) rs_sched_submitted(w->sched);
@@ -281,13 +323,16 @@ static struct rs_task_link *worker_next(struct rs_worker *w)
 {
     struct rs_task_link *link = NULL;
 
-    w->tick++;
-    if (w->tick % RS_WORKER_DRIVER_INTERVAL == 0 || rs_chaos(RS_CHAOS_TURN)) look_at_driver(w);
-    if (w->tick % RS_WORKER_INJECT_INTERVAL == 0) link = inject_take(w);
+    if (ROUSE_UNLIKELY(++w->tick == w->next_look) || rs_chaos(RS_CHAOS_TURN)) {
+        look_at_driver(w);
+        link = inject_take(w);
+    }
     if (link == NULL && rs_chaos(RS_CHAOS_STEAL)) link = search(w);
     if (link == NULL) link = local_take(w);
-    if (link == NULL) link = inject_take(w);
-    if (link == NULL) link = search(w);
+    if (ROUSE_UNLIKELY(link == NULL)) {
+        link = inject_take(w);
+        if (link == NULL) link = search(w);
+    }
     if (link != NULL) search_end(w);
     return link;
 }
@@ -312,14 +357,13 @@ static void poll_begin(struct rs_worker *w, struct rouse_task *task)
         // Relaxed: for a dump, which pauses us and then lets a membarrier order this store before
         // the load below; and for the sentinel, which looks twice.
         atomic_store_explicit(&w->current, task, memory_order_relaxed);
-        atomic_store_explicit(&w->polling, 1, memory_order_relaxed);
         // Acquire, with the release in rs_sched_resume(): a dump that came and went while we slept
         // is done reading what the poll will write.
         if (ROUSE_LIKELY(atomic_load_explicit(&w->sched->pause, memory_order_acquire) == 0)) {
             return;
         }
         // Release: as in poll_end().
-        atomic_store_explicit(&w->polling, 0, memory_order_release);
+        atomic_store_explicit(&w->current, NULL, memory_order_release);
         stand_still(w);
     }
 }
@@ -327,7 +371,7 @@ static void poll_begin(struct rs_worker *w, struct rouse_task *task)
 static void poll_end(struct rs_worker *w)
 {
     // Release, with the acquire in is_still(): a dump that finds us out of it sees what it did.
-    atomic_store_explicit(&w->polling, 0, memory_order_release);
+    atomic_store_explicit(&w->current, NULL, memory_order_release);
     rs_counter_add(RS_COUNTER_POLLS, 1);
     // Relaxed: a hint for placement.
     atomic_store_explicit(&w->fibers_live, (uint32_t)w->fibers.stacks.in_use, memory_order_relaxed);
@@ -353,7 +397,7 @@ static void run_task(struct rs_worker *w, struct rs_task_link *link)
     rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
     poll_end(w);
     if (state == ROUSE_TASK_SCHEDULED) {
-        rs_worker_schedule(w, task, true);
+        queue_push_again(w, task);
     } else if (state == ROUSE_TASK_ENDED) {
         task_ended(w);
     }
@@ -367,9 +411,9 @@ bool rs_worker_has_work(const struct rs_worker *w)
 
     if (!rs_inbox_seems_empty(&w->inbox) || !rs_inject_seems_empty(&sched->inject)) return true;
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        if (!rs_runq_seems_empty(&sched->workers[i].runq)) return true;
+        if (rs_share_has_surplus(&sched->workers[i])) return true;
     }
-    return w->pinned.first != NULL ||
+    return !rs_pinned_is_empty(&w->pinned) || !rs_runq_seems_empty(&w->runq) ||
            atomic_load_explicit(&w->slot, memory_order_relaxed) != NULL;  // relaxed: ours
 }
 
@@ -480,7 +524,8 @@ static void worker_sleep(struct rs_worker *w)
     rs_counter_add(RS_COUNTER_PARKS, 1);
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
     (void)rs_driver_sleep(w->driver, until, leave_idle_set, w);
-    w->now_ms = (uint32_t)(rouse_now_ns() / ROUSE_NS_PER_MS);
+    worker_looked(w);
+    w->ran_dry = true;
     if (until != ROUSE_NEVER) rs_sentinel_look(w);
 }
 
@@ -504,7 +549,7 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 // A worker that wakes to work while others sleep sees to it that one of them keeps an eye on it.
 static void worker_run_one(struct rs_worker *w, struct rs_task_link *link)
 {
-    rs_sentinel_release(w);
+    if (!w->alone) rs_sentinel_release(w);
     if (ROUSE_UNLIKELY(!w->has_run)) quiet_end(w);
     run_task(w, link);
 }

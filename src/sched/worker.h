@@ -4,14 +4,15 @@
 //
 // Where a runnable task waits:
 //
-//     slot      one stealable task that this worker woke last: run next, at most 3 in a row
+//     slot      one stealable task that a task here woke last: run next, at most 3 in a row
 //     runq      stealable tasks; thieves take half
-//     pinned    tasks that only this worker may run
+//     pinned    tasks that only this worker may run, with a slot of their own: where there is no
+//               other worker, all of them
 //     inbox     pinned tasks, and new ones placed here, from other threads
 //
 // 1. Only the worker's own thread touches what is not atomic, and only it runs its loop.
-// 2. `polling` is 1 from before a task's poll until after it. RS_COUNTER_POLLS of `counters` grows
-// with each.
+// 2. `current` is the task in a poll from before that until after it. RS_COUNTER_POLLS of
+//    `counters` grows with each.
 
 #ifndef RS_SCHED_WORKER_H
 #define RS_SCHED_WORKER_H
@@ -26,6 +27,7 @@
 #include "io/driver.h"
 #include "sched/idle.h"
 #include "sched/inbox.h"
+#include "sched/pinned.h"
 #include "sched/runq.h"
 #include "task/slab.h"
 
@@ -35,19 +37,14 @@ struct rs_sched;
 // other must not keep the others out.
 enum { RS_WORKER_SLOT_RUNS = 3 };
 // Every so many polls the injection queue goes first, and the driver is asked: neither may starve
-// behind a worker that keeps itself busy. Prime, so as not to fall into step with a program.
-enum { RS_WORKER_INJECT_INTERVAL = 61, RS_WORKER_DRIVER_INTERVAL = 61 };
-
-// A queue of pinned tasks, the owner's only.
-struct rs_pinned {
-    struct rs_task_link *first;
-    struct rs_task_link *last;
-    _Atomic uint32_t length;  // written by the owner, a hint for others
-};
+// behind a worker that keeps itself busy. Prime, so as not to fall into step with a program. Where
+// polls are so short that this is too often, four times as many.
+enum { RS_WORKER_LOOK_INTERVAL = 61, RS_WORKER_LOOK_INTERVAL_MAX = 4 * RS_WORKER_LOOK_INTERVAL };
 
 struct rs_worker {
     struct rs_sched *sched;
     unsigned index;
+    bool alone;        // there is no other worker
     bool searching;    // counted in the idle set
     bool threaded;     // `thread` runs it
     bool turn_pinned;  // whose turn it is: the pinned queue's, or the stealable one's
@@ -61,7 +58,13 @@ struct rs_worker {
     int64_t sentinel_seen[RS_WORKERS_MAX];  // the others' polls at the last look
     uint32_t tick;
     uint32_t slot_runs;
-    uint32_t now_ms;  // the clock as of the last look at the driver
+    uint32_t next_look;    // the tick of the next look at the driver
+    uint32_t looked_tick;  // and of the last one
+    uint64_t looked_ns;    // the clock as of then
+    uint32_t now_ms;       // the same, for the dump
+    uint32_t unoffered;    // stealable tasks queued since others were told: see share.c
+    bool ran_dry;          // the stealable queue was empty since the last look
+    uint64_t dry_ns;       // when it was last known to have been
     pthread_t thread;
     struct rouse_driver *driver;
     struct rs_heap *heap;
@@ -73,8 +76,8 @@ struct rs_worker {
     _Alignas(RS_CACHE_LINE) _Atomic uint64_t spawned;  // by this worker; on any worker
     _Atomic uint64_t ended;                            // on this worker
     _Atomic uint32_t fibers_live;
-    _Atomic uint32_t polling;
-    _Atomic(struct rouse_task *) current;
+    _Atomic(struct rouse_task *) current;  // NULL between polls
+    _Atomic uint32_t share_from;           // as many stealable tasks are worth another worker
     _Alignas(RS_CACHE_LINE) _Atomic(struct rs_task_link *) slot;
     struct rs_inbox inbox;
     struct rs_runq runq;
@@ -108,11 +111,10 @@ void rs_worker_turn(struct rs_worker *worker);
 // driver's descriptor readable. Any thread, before the first turn; then the worker's.
 void rs_worker_part(struct rs_worker *worker);
 
-// Puts a runnable task into the worker's own queues. `again`: it was woken during its poll, and
-// goes to the back.
-void rs_worker_schedule(struct rs_worker *worker, struct rouse_task *task, bool again);
+// Puts a task that was woken into the worker's own queues: what a task has woken is run next.
+void rs_worker_schedule(struct rs_worker *worker, struct rouse_task *task);
 
-// Puts a new task at the back of the stealable queue.
+// Puts a new task at the back of the worker's own queues.
 void rs_worker_push(struct rs_worker *worker, struct rouse_task *task);
 
 // How much the worker has on its hands, to place fibers by.
@@ -120,6 +122,18 @@ uint32_t rs_worker_load(const struct rs_worker *worker);
 
 // True if there may be something to run, seen from any thread.
 bool rs_worker_has_work(const struct rs_worker *worker);
+
+// Whether a stealable task that is queued now has to be announced to others: it is one of so many.
+// The queue's push must then be seq_cst, and rs_share_offer() follow.
+bool rs_share_is_due(struct rs_worker *worker);
+// Wakes another worker, if one sleeps and there is work for two.
+void rs_share_offer(struct rs_worker *worker);
+// A task was spawned here: what it will cost nobody knows.
+void rs_share_spawned(struct rs_worker *worker);
+// At each look at the driver: how long polls take decides how much work is worth another worker.
+void rs_share_measure(struct rs_worker *worker, uint64_t now_ns);
+// For thieves: whether to steal from the worker.
+bool rs_share_has_surplus(const struct rs_worker *worker);
 
 // Looks after busy workers from an idle one, when its sleep has run out: see sentinel.c.
 uint64_t rs_sentinel_claim(struct rs_worker *worker);

@@ -16,6 +16,7 @@
 #include "base/global_lock.h"
 #include "base/log.h"
 #include "base/tls.h"
+#include "task/poll.h"
 
 static void task_free(struct rouse_task *task)
 {
@@ -93,17 +94,12 @@ static void task_waker_drop(void *data)
     rs_task_unref(data);
 }
 
-static const struct rouse_waker_vtable task_waker_vtable = {
+const struct rouse_waker_vtable rs_task_waker_vtable = {
     .clone = task_waker_clone,
     .wake = task_wake,
     .wake_by_ref = task_wake_by_ref,
     .drop = task_waker_drop,
 };
-
-struct rouse_waker rs_task_waker(struct rouse_task *task)
-{
-    return (struct rouse_waker){.vtable = &task_waker_vtable, .data = task};
-}
 
 // ---- Made ----
 
@@ -180,7 +176,7 @@ void rouse_future_init_move(struct rouse_future *storage, void *move)
     memcpy(storage, m->from, m->size);
 }
 
-// ---- Polled ----
+// ---- Ended ----
 
 static void member_ended(struct rouse_task *task, int64_t result)
 {
@@ -211,8 +207,7 @@ static void task_complete_joined(struct rouse_task *task)
     rs_task_unref(task);
 }
 
-// The future has ended, by itself or by a drop: says so, and lets go of the task's life.
-static rouse_task_state task_complete(struct rouse_task *task)
+void rs_task_complete(struct rouse_task *task)
 {
     if (task->locals != NULL) rs_locals_destroy(task);
     rs_counter_add(RS_COUNTER_TASKS, -1);
@@ -221,48 +216,13 @@ static rouse_task_state task_complete(struct rouse_task *task)
     } else {
         task_complete_unjoined(task);
     }
-    return ROUSE_TASK_ENDED;
 }
 
-static rouse_poll task_poll_future(struct rouse_task *task, struct rouse_context *cx,
-                                   bool cancelled)
+void rs_task_drop_future(struct rouse_task *task)
 {
-    struct rouse_future *future = rs_task_future(task);
-
-    if (cancelled && (task->flags & RS_TASK_FIBER) == 0) {
-        rouse_future_drop(future);
-        task->flags |= RS_TASK_ABORTED;
-        task->result = -ECANCELED;
-        return ROUSE_READY;
-    }
-    if (rouse_future_poll(future, cx) == ROUSE_PENDING) return ROUSE_PENDING;
-    task->result = rouse_future_result(future);
-    return ROUSE_READY;
-}
-
-rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx, uint32_t now_ms)
-{
-    struct rouse_context *outer = rs_tls.context;
-    rouse_task_state state = ROUSE_TASK_WAITING;
-
-    cx->waker = rs_task_waker(task);
-    cx->task = task;
-    cx->budget = RS_TASK_BUDGET;
-    cx->again = 0;
-    rs_tls.context = cx;
-    rs_tls.poll_depth++;
-    if (task_poll_future(task, cx, rs_state_begin_poll(&task->state)) == ROUSE_READY) {
-        state = task_complete(task);
-    } else {
-        // Relaxed: only for a reader that has made us stand still. 0 would mean: not begun.
-        atomic_store_explicit(&task->since_ms, now_ms | 1, memory_order_relaxed);
-        if (rs_chaos(RS_CHAOS_SPURIOUS)) (void)rs_state_wake(&task->state);
-        rs_chaos_delay();
-        if (rs_state_end_poll(&task->state, cx->again != 0)) state = ROUSE_TASK_SCHEDULED;
-    }
-    rs_tls.poll_depth--;
-    rs_tls.context = outer;
-    return state;
+    rouse_future_drop(rs_task_future(task));
+    task->flags |= RS_TASK_ABORTED;
+    task->result = -ECANCELED;
 }
 
 // ---- Joined ----

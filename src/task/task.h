@@ -70,12 +70,20 @@ int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *l
                 struct rouse_scheduler *scheduler, struct rouse_join_handle *handle,
                 const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs);
 
-// Polls a task that was taken from its queue. `now_ms` is noted for the dump. If the result is
-// ROUSE_TASK_SCHEDULED, the caller must schedule it again; after ROUSE_TASK_ENDED it may be gone.
-rouse_task_state rs_task_poll(struct rouse_task *task, struct rouse_context *cx, uint32_t now_ms);
+extern const struct rouse_waker_vtable rs_task_waker_vtable;
 
 // The waker of a task, borrowed.
-struct rouse_waker rs_task_waker(struct rouse_task *task);
+static inline struct rouse_waker rs_task_waker(struct rouse_task *task)
+{
+    return (struct rouse_waker){.vtable = &rs_task_waker_vtable, .data = task};
+}
+
+// The future has ended, by itself or by a drop: says so, and lets go of the task's life. In its
+// last poll. The task may be gone after it.
+void rs_task_complete(struct rouse_task *task);
+
+// An aborted task's future is dropped instead of polled.
+void rs_task_drop_future(struct rouse_task *task);
 
 void rs_task_unref(struct rouse_task *task);
 

@@ -59,7 +59,7 @@ static void push(unsigned q)
 {
     bool fits = expected[q].count < CAPACITY;
 
-    must(rs_runq_push(&queues[q], &tasks[outside.items[0]]) == fits);
+    must(rs_runq_push(&queues[q], &tasks[outside.items[0]], true) == fits);
     if (fits) list_add(&expected[q], list_take_first(&outside));
 }
 

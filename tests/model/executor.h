@@ -7,8 +7,8 @@
 
 #include "model.h"
 #include "sched/inbox.h"
+#include "task/poll.h"
 #include "task/slab.h"
-#include "task/task.h"
 
 struct executor {
     struct rouse_scheduler base;

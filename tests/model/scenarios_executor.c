@@ -138,9 +138,10 @@ static void make_sched(void)
     }
     *task = (struct rouse_task){.worker = 7};
     workers[0].is_sentinel = true;
-    // Relaxed, both: the threads are not there yet.
+    // Relaxed, all: the threads are not there yet.
     atomic_store_explicit(&sched->sentinel, 0, memory_order_relaxed);
-    atomic_store_explicit(&workers[1].polling, 1, memory_order_relaxed);
+    atomic_store_explicit(&workers[1].current, task, memory_order_relaxed);
+    atomic_store_explicit(&workers[0].share_from, 1, memory_order_relaxed);
 }
 
 static void unmake_sched(void)
@@ -158,9 +159,13 @@ static void unmake_sched(void)
 
 static void schedule_task(void)
 {
+    struct rouse_context cx = {.task = NULL};
+
     rs_tls.worker = &workers[1];
+    rs_tls.context = &cx;  // a task's poll, in which it wakes another
     task->worker = 9;
-    rs_worker_schedule(&workers[1], task, false);
+    rs_worker_schedule(&workers[1], task);
+    rs_tls.context = NULL;
     rs_tls.worker = NULL;
 }
 
@@ -172,7 +177,7 @@ static void look_for_busy(void)
 
     if (link != NULL) {
         model_claim(rs_task_of_link(link)->worker == 9, "the task is as its worker left it");
-        (void)rs_runq_push(&workers[0].runq, link);
+        (void)rs_runq_push(&workers[0].runq, link, true);
     }
     rs_tls.worker = NULL;
 }

@@ -172,7 +172,7 @@ static void work(unsigned self)
 static void work_first(void)
 {
     for (int i = 0; i < seeds; i++) {
-        model_claim(rs_runq_push(&workers[0].runq, &tasks[i]), "there is room");
+        model_claim(rs_runq_push(&workers[0].runq, &tasks[i], true), "there is room");
         submitted();
     }
     if (seeds > 0) be_busy();

@@ -58,12 +58,12 @@ static void push(void)
 {
     struct task *task = make();
 
-    if (rs_runq_push(&queue, &task->link)) return;
+    if (rs_runq_push(&queue, &task->link, false)) return;
     struct rs_task_link *half[RS_RUNQ_CAPACITY];
     uint32_t count = rs_runq_take_half(&queue, half, RS_RUNQ_CAPACITY);
 
     for (uint32_t i = 0; i < count; i++) outside[outside_count++] = (struct task *)(void *)half[i];
-    model_claim(rs_runq_push(&queue, &task->link), "there is room after half was taken out");
+    model_claim(rs_runq_push(&queue, &task->link, false), "there is room after half was taken out");
 }
 
 static bool pop(struct rs_runq *q)
@@ -114,7 +114,7 @@ static void fill_both(void)
 {
     fill_four();
     for (int i = 0; i < 4; i++) {
-        model_claim(rs_runq_push(&other, &make()->link), "there is room in the other queue");
+        model_claim(rs_runq_push(&other, &make()->link, true), "there is room in the other queue");
     }
 }
 

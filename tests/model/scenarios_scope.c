@@ -8,6 +8,7 @@
 
 #include "model.h"
 #include "scope/record.h"
+#include "task/poll.h"
 #include "task/slab.h"
 
 enum { TASKS = 3 };

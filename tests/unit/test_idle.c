@@ -99,7 +99,7 @@ static void wake_one(void)
 
 static void push_job(struct worker *w, struct job *job)
 {
-    if (!rs_runq_push(&w->runq, &job->link)) rs_inject_push(&inject, &job->link);
+    if (!rs_runq_push(&w->runq, &job->link, true)) rs_inject_push(&inject, &job->link);
     wake_one();
 }
 

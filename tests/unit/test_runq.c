@@ -27,7 +27,7 @@ static bool is_item(const struct rs_task_link *task, uint64_t index)
 
 static bool push_item(struct rs_runq *q, uint64_t index)
 {
-    return rs_runq_push(q, &items[index % (2 * CAPACITY)].link);
+    return rs_runq_push(q, &items[index % (2 * CAPACITY)].link, true);
 }
 
 static bool fill(struct rs_runq *q, uint64_t count)
@@ -139,7 +139,7 @@ static void push_or_run(struct rs_runq *q, struct rs_task_link *task)
 {
     struct rs_task_link *out[CAPACITY];
 
-    while (!rs_runq_push(q, task)) {
+    while (!rs_runq_push(q, task, true)) {
         uint32_t count = rs_runq_take_half(q, out, CAPACITY);
 
         for (uint32_t i = 0; i < count; i++) {

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// When work is worth another worker. To wake a thread on another core costs its waker several
+// microseconds and takes some twenty until it runs, as long as hundreds of short polls; and two
+// cores that hand each other tasks of one pipeline run slower than one. So a worker keeps its
+// stealable tasks to itself, and thieves leave them alone, as long as they are fewer than
+// `share_from`:
+//
+//     as many as take SHARE_WORTH_NS, by the length of polls between the last two looks at the
+//         driver, and at most SHARE_FROM_MAX;
+//     fewer once one has been spawned, whose polls may take longer;
+//     one, when the queue has not been empty for SHARE_BACKLOG_NS.
+//
+// What a worker keeps to itself it runs itself: it is awake, and does not sleep before its queue is
+// empty. If it does not come back from a poll, the sentinel makes its queue public. So the rule may
+// be wrong for a while; then it costs time, and no wake-up.
+
+#include <rouse/clock.h>
+
+#include "sched/sched.h"
+
+#define SHARE_WORTH_NS (20 * ROUSE_NS_PER_US)
+#define SHARE_BACKLOG_NS ROUSE_NS_PER_MS
+enum { SHARE_FROM_MAX = 64, SHARE_FROM_SPAWNED = 4 };
+
+static uint32_t share_from(const struct rs_worker *w)
+{
+    // Relaxed: a policy, which may change at any moment.
+    return atomic_load_explicit(&w->share_from, memory_order_relaxed);
+}
+
+static void set_share_from(struct rs_worker *w, uint32_t count)
+{
+    // Relaxed: as above.
+    atomic_store_explicit(&w->share_from, count, memory_order_relaxed);
+}
+
+bool rs_share_is_due(struct rs_worker *w)
+{
+    if (++w->unoffered < share_from(w)) return false;
+    w->unoffered = 0;
+    return true;
+}
+
+void rs_share_offer(struct rs_worker *w)
+{
+    if (rs_share_has_surplus(w)) rs_sched_submitted(w->sched);
+}
+
+void rs_share_spawned(struct rs_worker *w)
+{
+    if (share_from(w) > SHARE_FROM_SPAWNED) set_share_from(w, SHARE_FROM_SPAWNED);
+}
+
+bool rs_share_has_surplus(const struct rs_worker *w)
+{
+    return !rs_runq_seems_shorter(&w->runq, share_from(w));
+}
+
+void rs_share_measure(struct rs_worker *w, uint64_t now_ns)
+{
+    uint64_t polls = w->tick - w->looked_tick;
+    uint64_t from = polls * SHARE_WORTH_NS / (now_ns - w->looked_ns + 1);
+
+    if (from > SHARE_FROM_MAX) from = SHARE_FROM_MAX;
+    if (w->ran_dry) {
+        w->ran_dry = false;
+        w->dry_ns = now_ns;
+    } else if (now_ns - w->dry_ns >= SHARE_BACKLOG_NS) {
+        from = 1;
+    }
+    set_share_from(w, from > 0 ? (uint32_t)from : 1);
+    rs_share_offer(w);
+}
