@@ -74,7 +74,7 @@ void rs_coroutine_leave_sanitized(struct rs_coroutine *co)
 }
 
 // The bottom of a coroutine's stack.
-static void coroutine_main(void *arg)
+ROUSE_NORETURN static void coroutine_main(void *arg)
 {
     struct rs_coroutine *co = arg;
 
@@ -83,22 +83,29 @@ static void coroutine_main(void *arg)
 #endif
     co->entry(co->arg);
     co->done = true;
-    rs_coroutine_suspend(co);
+#if RS_ASAN || RS_TSAN
+    rs_coroutine_leave_sanitized(co);
     rouse_panic("a coroutine ran on after its end");
+#else
+    rs_switch_for_good(co->sp);
+#endif
 }
 
 void rs_coroutine_start(struct rs_coroutine *co, const struct rs_stack *stack,
                         void (*entry)(void *arg), void *arg)
 {
-    *co = (struct rs_coroutine)
-    {
-        .sp = rs_switch_prepare(stack->top, coroutine_main, co),
-        .thread_exceptions = thread_exceptions(), .entry = entry, .arg = arg,
+    co->sp = rs_switch_prepare(stack->top, coroutine_main, co);
+    co->thread_exceptions = thread_exceptions();
+    co->running = false;
+    co->done = false;
+    co->exceptions = (struct rs_exceptions){0};
+    co->entry = entry;
+    co->arg = arg;
 #if RS_ASAN
-        .stack_base = stack->base, .stack_size = stack->size,
+    co->stack_base = stack->base;
+    co->stack_size = stack->size;
 #endif
 #if RS_TSAN
-        .tsan_fiber = __tsan_create_fiber(0),
+    co->tsan_fiber = __tsan_create_fiber(0);
 #endif
-    };
 }

@@ -36,10 +36,10 @@ struct rs_exceptions {
 
 struct rs_coroutine {
     void *sp;
+    struct rs_exceptions *thread_exceptions;  // NULL in a process without C++
     bool running;
     bool done;  // for the resumer to read
     struct rs_exceptions exceptions;
-    struct rs_exceptions *thread_exceptions;  // NULL in a process without C++
     void (*entry)(void *arg);
     void *arg;
 #if RS_ASAN
@@ -88,7 +88,7 @@ static inline void rs_coroutine_resume(struct rs_coroutine *co)
 #if RS_ASAN || RS_TSAN
     rs_coroutine_enter_sanitized(co);
 #else
-    rs_switch(&co->sp, co->sp);
+    rs_switch_inline(&co->sp, co->sp);
 #endif
     co->running = false;
     rs_coroutine_exchange_exceptions(co);
@@ -101,7 +101,19 @@ static inline void rs_coroutine_suspend(struct rs_coroutine *co)
 #if RS_ASAN || RS_TSAN
     rs_coroutine_leave_sanitized(co);
 #else
-    rs_switch(&co->sp, co->sp);
+    rs_switch_inline(&co->sp, co->sp);
+#endif
+}
+
+// The same, and returns 0, as the last thing that its caller does: cheaper.
+ROUSE_NODISCARD static inline int rs_coroutine_suspend_last(struct rs_coroutine *co)
+{
+#if RS_ASAN || RS_TSAN
+    rs_coroutine_suspend(co);
+    return 0;
+#else
+    rouse_assert(co->running, "only the running coroutine can suspend, and only itself");
+    return rs_switch_last(&co->sp, co->sp);
 #endif
 }
 

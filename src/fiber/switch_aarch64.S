@@ -134,12 +134,12 @@ context_start:
     .cfi_endproc
     .size context_start, . - context_start
 
-// void *rs_switch_prepare(void *stack_top, void (*entry)(void *arg), void *arg)
-    .globl rs_switch_prepare
-    .hidden rs_switch_prepare
-    .type rs_switch_prepare, %function
+// void *rs_switch_first_frame(void *stack_top, void (*entry)(void *arg), void *arg)
+    .globl rs_switch_first_frame
+    .hidden rs_switch_first_frame
+    .type rs_switch_first_frame, %function
     .p2align 4
-rs_switch_prepare:
+rs_switch_first_frame:
     .cfi_startproc
     hint #34  // bti c
     and x0, x0, #-16
@@ -159,7 +159,7 @@ rs_switch_prepare:
     stp x9, xzr, [x0, #FRAME_FPCR]
     ret
     .cfi_endproc
-    .size rs_switch_prepare, . - rs_switch_prepare
+    .size rs_switch_first_frame, . - rs_switch_first_frame
 
 #endif
 

@@ -41,7 +41,7 @@ void rs_switch(void **save_sp, void *load_sp)
     if (swapcontext(&here, load_sp) < 0) rouse_panic("swapcontext() failed");
 }
 
-void *rs_switch_prepare(void *stack_top, void (*entry)(void *arg), void *arg)
+void *rs_switch_first_frame(void *stack_top, void (*entry)(void *arg), void *arg)
 {
     uintptr_t top = ((uintptr_t)stack_top - sizeof(struct first_frame)) & ~(uintptr_t)63;
     struct first_frame *frame = (void *)top;

@@ -1,47 +1,45 @@
 // SPDX-License-Identifier: MIT
 //
-// The context switch for x86-64, System V ABI. A context that does not run is its stack pointer,
-// below which nothing is live; above it stands, from low to high addresses:
+// The context switch for x86-64, System V ABI: the forms that are not inline; those that are stand
+// in switch.h. A context that does not run is the address of a frame:
 //
-//     0 MXCSR   4 x87 control word   8 r15   16 r14   24 r13   32 r12   40 rbx   48 rbp
-//     56 where to continue
+//     0 MXCSR   4 x87 control word   8 where to continue   16 and up: its own
 //
-// It continues by an indirect jump. A return would be predicted by the processor's stack of return
-// addresses, and that one holds the calls of the context we leave.
+// Whoever continues it loads the control words and jumps, with the frame's address in rsi, still on
+// the stack it leaves; the context itself loads its stack pointer and its registers. So the forms
+// need not know each other: of the ones below, the frame stands on the stack and goes on with
+//
+//     16 r15   24 r14   32 r13   40 r12   48 rbx   56 rbp   64 the return address
+//
+// The processor predicts returns by its own stack of the calls it has seen, and knows nothing of
+// switches. Each return that it gets wrong costs several times what a switch does. So there should
+// be as many returns as calls between entering a context and leaving it. A context is continued by
+// an indirect jump, which does not count; its entry is jumped to, since it never returns; and
+// rs_switch_tail(), whose call no return will match, leaves by one.
 //
 // Shadow stacks would see a call without its return, so the file does not claim to be fit for them:
 // it has no .note.gnu.property, and a program linked with it runs without. Branch tracking is
-// satisfied: endbr64 at each entry, notrack on the jump.
+// satisfied: endbr64 at each entry, notrack on the jumps.
 
 #if defined(__x86_64__) && !defined(ROUSE_FORCE_UCONTEXT)
 
-#define FRAME_SIZE 64
 #define FRAME_MXCSR 0
 #define FRAME_X87 4
-#define FRAME_R15 8
-#define FRAME_R14 16
-#define FRAME_R13 24
-#define FRAME_R12 32
-#define FRAME_RBX 40
-#define FRAME_RBP 48
-#define FRAME_CONTINUE 56
+#define FRAME_CONTINUE 8
+#define FRAME_REGISTERS 16
+#define FRAME_SIZE 64  // without the return address
+
+// Of a context that has not run: struct rs_switch_first in switch.h.
+#define NEW_ENTRY 16
+#define NEW_ARG 24
 
 // The control bits of MXCSR; the rest are sticky status flags, which a call may change.
 #define MXCSR_CONTROL 0xffffffc0
 
     .text
 
-// void rs_switch(void **save_sp, void *load_sp)
-//
-// Old and new frame have the same layout, so one description serves unwinders before and after the
-// stack pointer changes.
-    .globl rs_switch
-    .hidden rs_switch
-    .type rs_switch, @function
-    .p2align 4
-rs_switch:
-    .cfi_startproc
-    endbr64
+// Builds the frame, stores its address, and makes the control words those of the frame at rsi.
+.macro leave_context
     pushq %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %rbp, 0
@@ -60,6 +58,9 @@ rs_switch:
     pushq %r15
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %r15, 0
+    leaq context_continue(%rip), %rax
+    pushq %rax
+    .cfi_adjust_cfa_offset 8
     subq $8, %rsp
     .cfi_adjust_cfa_offset 8
     stmxcsr FRAME_MXCSR(%rsp)
@@ -72,84 +73,101 @@ rs_switch:
     xorw FRAME_X87(%rsi), %dx
     andl $MXCSR_CONTROL, %eax
     movq %rsp, (%rdi)
-    movq %rsi, %rsp
     orl %edx, %eax
-    jnz .Lload_control_words
-.Lload_registers:
-    addq $8, %rsp
-    .cfi_remember_state
-    .cfi_adjust_cfa_offset -8
-    popq %r15
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r15
-    popq %r14
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r14
-    popq %r13
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r13
-    popq %r12
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r12
-    popq %rbx
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %rbx
-    popq %rbp
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %rbp
-    popq %rcx
-    .cfi_adjust_cfa_offset -8
-    .cfi_register %rip, %rcx
-    notrack jmp *%rcx
+    jz 1f
+    ldmxcsr FRAME_MXCSR(%rsi)
+    fldcw FRAME_X87(%rsi)
+1:
+.endm
 
-.Lload_control_words:
-    .cfi_restore_state
-    ldmxcsr FRAME_MXCSR(%rsp)
-    fldcw FRAME_X87(%rsp)
-    jmp .Lload_registers
+// void rs_switch(void **save_sp, void *load_sp)
+    .globl rs_switch
+    .hidden rs_switch
+    .type rs_switch, @function
+    .p2align 4
+rs_switch:
+    .cfi_startproc
+    endbr64
+    leave_context
+    notrack jmp *FRAME_CONTINUE(%rsi)
     .cfi_endproc
     .size rs_switch, . - rs_switch
 
-// Where a new context begins: rbx is its entry, r12 the argument. It has no caller, which is said
-// to unwinders by the undefined rip, and to those that follow frame pointers by rbp = 0.
-    .type context_start, @function
+// int rs_switch_tail(void **save_sp, void *load_sp)
+//
+// Its caller has no frame left, so context_continue jumps to the caller's caller; the return that
+// matches that call is made here, on the way out.
+    .globl rs_switch_tail
+    .hidden rs_switch_tail
+    .type rs_switch_tail, @function
     .p2align 4
-context_start:
+rs_switch_tail:
+    .cfi_startproc
+    endbr64
+    leave_context
+    pushq FRAME_CONTINUE(%rsi)
+    .cfi_adjust_cfa_offset 8
+    retq
+    .cfi_endproc
+    .size rs_switch_tail, . - rs_switch_tail
+
+// Where both continue, with 0 for the one that returns something.
+    .type context_continue, @function
+    .p2align 4
+context_continue:
+    .cfi_startproc
+    .cfi_def_cfa %rsi, FRAME_SIZE + 8
+    .cfi_offset %rip, -8
+    .cfi_offset %rbp, -16
+    .cfi_offset %rbx, -24
+    .cfi_offset %r12, -32
+    .cfi_offset %r13, -40
+    .cfi_offset %r14, -48
+    .cfi_offset %r15, -56
+    leaq FRAME_REGISTERS(%rsi), %rsp
+    popq %r15
+    .cfi_restore %r15
+    popq %r14
+    .cfi_restore %r14
+    popq %r13
+    .cfi_restore %r13
+    popq %r12
+    .cfi_restore %r12
+    popq %rbx
+    .cfi_restore %rbx
+    popq %rbp
+    .cfi_restore %rbp
+    popq %rcx
+    .cfi_def_cfa %rsp, 0
+    .cfi_register %rip, %rcx
+    xorl %eax, %eax
+    notrack jmp *%rcx
+    .cfi_endproc
+    .size context_continue, . - context_continue
+
+// Where a new context begins. It has no caller, which is said to unwinders by the undefined rip,
+// to those that follow frame pointers by rbp = 0, and to Valgrind by a return address of 0. The
+// entry is not called, since no return would follow; but it finds a return address where it expects
+// one.
+    .globl rs_switch_start
+    .hidden rs_switch_start
+    .type rs_switch_start, @function
+    .p2align 4
+rs_switch_start:
     .cfi_startproc
     .cfi_undefined %rip
     .cfi_undefined %rbp
-    endbr64
-    movq %r12, %rdi
-    callq *%rbx
+    movq %rsi, %rsp
+    movq NEW_ARG(%rsi), %rdi
+    xorl %ebp, %ebp
+    movq $0, (%rsi)
+    leaq .Lentry_returned(%rip), %rcx
+    pushq %rcx
+    notrack jmp *NEW_ENTRY(%rsi)
+.Lentry_returned:
     ud2
     .cfi_endproc
-    .size context_start, . - context_start
-
-// void *rs_switch_prepare(void *stack_top, void (*entry)(void *arg), void *arg)
-    .globl rs_switch_prepare
-    .hidden rs_switch_prepare
-    .type rs_switch_prepare, @function
-    .p2align 4
-rs_switch_prepare:
-    .cfi_startproc
-    endbr64
-    andq $-16, %rdi
-    leaq -FRAME_SIZE(%rdi), %rax
-    leaq context_start(%rip), %rcx
-    movq %rcx, FRAME_CONTINUE(%rax)
-    xorl %ecx, %ecx
-    movq %rcx, FRAME_RBP(%rax)
-    movq %rsi, FRAME_RBX(%rax)
-    movq %rdx, FRAME_R12(%rax)
-    movq %rcx, FRAME_R13(%rax)
-    movq %rcx, FRAME_R14(%rax)
-    movq %rcx, FRAME_R15(%rax)
-    movq %rcx, FRAME_MXCSR(%rax)
-    stmxcsr FRAME_MXCSR(%rax)
-    fnstcw FRAME_X87(%rax)
-    retq
-    .cfi_endproc
-    .size rs_switch_prepare, . - rs_switch_prepare
+    .size rs_switch_start, . - rs_switch_start
 
 #endif
 

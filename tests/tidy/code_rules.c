@@ -96,7 +96,7 @@ static const char *const reserved[] = {
     "__SANITIZE_*", "__SIZEOF_*", "__STDC_*", "__VA_ARGS__", "__VA_OPT__", "__aarch64__", "__asm__",
     "__atomic_*", "__attribute__", "__builtin_*", "__clang*", "__cplusplus", "__extension__",
     "__func__", "__has_*", "__i386__", "__linux__", "__riscv", "__thread", "__typeof__",
-    "__volatile__", "__x86_64__", "__CET__", "__ARM_*", "__SHSTK__",
+    "__volatile__", "__x86_64__", "__AVX512F__", "__CET__", "__ARM_*", "__SHSTK__",
     // Interfaces of the sanitizers, of the C++ run time and of the kernel.
     "__asan_*", "__lsan_*", "__msan_*", "__sanitizer_*", "__tsan_*", "__ubsan_*", "__cxa_*",
     "__gcov_*", "__llvm_*", "__kernel_*", "__NR_*", "__u8", "__u16", "__u32", "__u64", "__s32",

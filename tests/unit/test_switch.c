@@ -54,14 +54,31 @@ static void side_end(struct side *side)
     free(side->stack);
 }
 
-static void side_run(struct side *side)
+// The forms of a switch, for either side; any may meet any.
+enum form { FORM_CALLED, FORM_INLINE, FORM_LAST, FORM_COUNT };
+
+static enum form run_form;
+static enum form wait_form;
+
+static inline int go(enum form form, void **save_sp, void *load_sp)
 {
-    rs_switch(&side->other, side->self);
+    if (form == FORM_LAST) return rs_switch_last(save_sp, load_sp);
+    if (form == FORM_INLINE) {
+        rs_switch_inline(save_sp, load_sp);
+    } else {
+        rs_switch(save_sp, load_sp);
+    }
+    return 0;
 }
 
-static void side_wait(struct side *side)
+static int side_run(struct side *side)
 {
-    rs_switch(&side->self, side->other);
+    return go(run_form, &side->other, side->self);
+}
+
+static int side_wait(struct side *side)
+{
+    return go(wait_form, &side->self, side->other);
 }
 
 static void check_frame(void *arg)
@@ -69,10 +86,7 @@ static void check_frame(void *arg)
     struct side *side = arg;
 
     side->seen = (uintptr_t)__builtin_frame_address(0);
-    for (;;) {
-        side_wait(side);
-        side->flag = true;
-    }
+    for (;;) side->flag = side_wait(side) == 0;
 }
 
 static void entry_gets_its_argument_on_an_aligned_stack(void)
@@ -80,14 +94,13 @@ static void entry_gets_its_argument_on_an_aligned_stack(void)
     struct side side;
 
     side_start(&side, check_frame);
-    side_run(&side);
+    (void)side_run(&side);
 
     uintptr_t low = (uintptr_t)side.stack;
 
     claim(side.seen - low < STACK_SIZE, "entry_runs_on_its_own_stack_with_its_argument");
     claim(side.seen % 16 == 0, "entry_finds_its_stack_aligned_to_16");
-    side_run(&side);
-    claim(side.flag, "a_context_goes_on_after_its_switch");
+    claim(side_run(&side) == 0 && side.flag, "a_context_goes_on_after_its_switch");
     side_end(&side);
 }
 
@@ -98,7 +111,7 @@ static void any_stack_top_will_do(void)
 
     side_start(&side, check_frame);
     side.self = rs_switch_prepare(side.stack + STACK_SIZE - 77, check_frame, &side);
-    side_run(&side);
+    (void)side_run(&side);
     claim(side.seen % 16 == 0, "an_unaligned_stack_top_is_aligned");
     side_end(&side);
 }
@@ -130,7 +143,7 @@ static void scramble(void *arg)
 {
     for (;;) {
         scramble_registers();
-        side_wait(arg);
+        (void)side_wait(arg);
     }
 }
 
@@ -143,8 +156,8 @@ static void registers_survive(void)
     double u = (double)(seed >> 13), v = u * 3, w = u * 5, x = u * 7, y = u * 11, z = u * 13;
 
     side_start(&side, scramble);
-    side_run(&side);
-    side_run(&side);
+    (void)side_run(&side);
+    (void)side_run(&side);
     seed = opaque_source;
     claim(a == seed * 3 && b == seed * 5 && c == seed * 7 && d == seed * 11 && e == seed * 13 &&
               f == seed * 17 && g == seed * 19 && h == seed * 23 && i == seed * 29 &&
@@ -187,7 +200,7 @@ static void round_up(void *arg)
     side->flag = rounds_up();  // inherited
     fesetround(FE_UPWARD);
     for (;;) {
-        side_wait(side);
+        (void)side_wait(side);
         side->seen += (uint64_t)(rounds_up() && rounds_long_up());
     }
 }
@@ -199,7 +212,7 @@ static void control_words_belong_to_a_context(void)
 
     side_start(&side, round_up);
     for (int i = 0; i < 5; i++) {
-        side_run(&side);
+        (void)side_run(&side);
         kept = kept && !rounds_up() && !rounds_long_up() && fegetround() == FE_TONEAREST;
     }
     claim(kept, "our_rounding_survives_a_context_that_changes_its_own");
@@ -210,7 +223,7 @@ static void control_words_belong_to_a_context(void)
     fesetround(FE_UPWARD);
     side_start(&side, round_up);
     fesetround(FE_TONEAREST);
-    side_run(&side);
+    (void)side_run(&side);
     claim(side.flag, "a_new_context_inherits_changed_control_words");
     side_end(&side);
 }
@@ -257,7 +270,7 @@ static void take_backtrace(void *arg)
     struct side *side = arg;
 
     side->flag = _Unwind_Backtrace(count_frame, &side->seen) == _URC_END_OF_STACK;
-    for (;;) side_wait(side);
+    for (;;) (void)side_wait(side);
 }
 
 static void backtraces_end_at_the_start(void)
@@ -265,20 +278,53 @@ static void backtraces_end_at_the_start(void)
     struct side side;
 
     side_start(&side, take_backtrace);
-    side_run(&side);
+    (void)side_run(&side);
     claim(side.flag && side.seen > 0 && side.seen < 8, "a_backtrace_ends_where_the_context_began");
     side_end(&side);
 }
 
-int main(void)
+static void end_for_good(void *arg)
+{
+    struct side *side = arg;
+
+    (void)side_wait(side);
+    fesetround(FE_UPWARD);
+    side->flag = true;
+    rs_switch_for_good(side->other);
+}
+
+static void a_context_can_end_for_good(void)
+{
+    struct side side;
+
+    side_start(&side, end_for_good);
+    (void)side_run(&side);
+    (void)side_run(&side);
+    claim(side.flag, "a_context_can_be_left_for_good");
+    claim(ON_VALGRIND || !rounds_up(), "our_rounding_survives_a_context_that_is_left_for_good");
+    side_end(&side);
+}
+
+static void check_form(void)
 {
     entry_gets_its_argument_on_an_aligned_stack();
     any_stack_top_will_do();
     registers_survive();
     // Valgrind computes as if every rounding were to nearest.
     if (!ON_VALGRIND) control_words_belong_to_a_context();
-    contexts_can_pass_control_in_a_ring();
     backtraces_end_at_the_start();
+    a_context_can_end_for_good();
+}
+
+int main(void)
+{
+    for (run_form = FORM_CALLED; run_form < FORM_COUNT; run_form++) {
+        for (wait_form = FORM_CALLED; wait_form < FORM_COUNT; wait_form++) {
+            printf("# we switch in form %d, the other context in form %d\n", run_form, wait_form);
+            check_form();
+        }
+    }
+    contexts_can_pass_control_in_a_ring();
     printf("1..%d\n", test_count);
     return failure_count > 0;
 }
