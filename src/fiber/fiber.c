@@ -28,8 +28,9 @@
 static void fiber_entry(void *arg)
 {
     struct rs_fiber *fiber = arg;
+    struct rs_fiber_root *root = fiber->root;
 
-    fiber->output = fiber->fn(fiber->arg);
+    root->output = root->fn(root->arg);
     if (fiber->region != NULL) {
         rouse_panic("fiber %s (%s) returned inside a deadline, a shield or a scope, which lay in "
                     "its frame; leave what was entered on every way out",
@@ -37,110 +38,113 @@ static void fiber_entry(void *arg)
     }
 }
 
+// ---- Starved ----
+
+static struct rs_fiber_root *root_of(const struct rouse_task *task)
+{
+    return ROUSE_CONTAINER_OF(rs_task_future(task), struct rs_fiber_root, base);
+}
+
 // Memory may come back although no fiber ends: those that have a stack may all wait for one that
 // starves.
 #define STARVED_RETRY_NS (20 * ROUSE_NS_PER_MS)
 
-static void retry_later(struct rs_fiber_host *host, struct rs_fiber *fiber)
+static void retry_later(struct rs_fiber_host *host, struct rouse_context *cx)
 {
     rouse_future_drop(&host->retry.base);
     rouse_sleep_init(&host->retry, STARVED_RETRY_NS);
     // A thread that is kept from running meanwhile finds the time over, and nothing will wake it.
-    if (rouse_future_poll(&host->retry.base, fiber->cx) == ROUSE_READY) {
-        rouse_waker_wake_by_ref(rouse_context_waker(fiber->cx));
+    if (rouse_future_poll(&host->retry.base, cx) == ROUSE_READY) {
+        rouse_waker_wake_by_ref(rouse_context_waker(cx));
     }
 }
 
-static void starve(struct rs_fiber_host *host, struct rs_fiber *fiber, bool again)
+static void starve(struct rs_fiber_host *host, struct rs_fiber_root *root, struct rouse_context *cx)
 {
-    fiber->starved = true;
-    if (host->starved_first == NULL && !again) {
+    if (host->starved_first == NULL && !root->has_starved) {
         rs_log(ROUSE_LOG_WARN, "no memory for the stack of fiber %s: it waits until another ends",
-               rouse_task_name(fiber->task));
+               rouse_task_name(cx->task));
     }
-    fiber->next_starved = NULL;
-    *(host->starved_first != NULL ? &host->starved_last->next_starved : &host->starved_first) =
-        fiber;
-    host->starved_last = fiber;
-    retry_later(host, fiber);
+    root->starved = true;
+    root->has_starved = true;
+    root->next_starved = NULL;
+    *(host->starved_first != NULL ? &root_of(host->starved_last)->next_starved
+                                  : &host->starved_first) = cx->task;
+    host->starved_last = cx->task;
+    retry_later(host, cx);
 }
 
 // A stack is free, or memory is back: every starved fiber tries again, since one that needs more
 // may have to go on waiting.
 static void feed(struct rs_fiber_host *host)
 {
-    if (host->starved_first == NULL) return;
     rouse_future_drop(&host->retry.base);
     while (host->starved_first != NULL) {
-        struct rs_fiber *fiber = host->starved_first;
-        struct rouse_waker waker = rs_task_waker(fiber->task);
+        struct rouse_task *task = host->starved_first;
+        struct rouse_waker waker = rs_task_waker(task);
 
-        host->starved_first = fiber->next_starved;
-        fiber->starved = false;
+        host->starved_first = root_of(task)->next_starved;
+        root_of(task)->starved = false;
         rouse_waker_wake_by_ref(&waker);
     }
 }
 
 // A starved fiber was polled for another reason, an abort or the retry: it tries again, and queues
 // up again.
-static void unstarve(struct rs_fiber_host *host, struct rs_fiber *fiber)
+static void unstarve(struct rs_fiber_host *host, struct rouse_task *task)
 {
-    struct rs_fiber **link = &host->starved_first;
-    struct rs_fiber *last = NULL;
+    struct rouse_task **link = &host->starved_first;
+    struct rouse_task *last = NULL;
 
-    while (*link != fiber) {
+    while (*link != task) {
         last = *link;
-        link = &last->next_starved;
+        link = &root_of(last)->next_starved;
     }
-    *link = fiber->next_starved;
-    if (host->starved_last == fiber) host->starved_last = last;
+    *link = root_of(task)->next_starved;
+    if (host->starved_last == task) host->starved_last = last;
     if (host->starved_first == NULL) rouse_future_drop(&host->retry.base);
-    fiber->starved = false;
+    root_of(task)->starved = false;
 }
+
+// ---- Polled ----
 
 // The reserve has the default size. A fiber that asked for more takes it only when no other fiber
 // is there to end and give its memory back.
-static bool take_reserve(struct rs_fiber *fiber, struct rs_fiber_host *host)
+static int take_reserve(struct rs_stack_pool *stacks, size_t size, struct rs_stack *out)
 {
-    if (fiber->stack_size > host->stacks.default_size && host->stacks.in_use > 0) return false;
-    return rs_stack_get_reserve(&host->stacks, &fiber->stack) == 0;
+    if (size > stacks->default_size && stacks->in_use > 0) return -ENOMEM;
+    return rs_stack_get_reserve(stacks, out);
 }
 
-// False if there is no stack now: the fiber will be woken when there is.
-static bool fiber_start(struct rs_fiber *fiber, struct rs_fiber_host *host)
+static void fiber_start(struct rs_fiber_root *root, struct rs_stack *stack, struct rouse_task *task)
 {
-    struct rouse_task *task = fiber->cx->task;
-    bool again = fiber->task != NULL;
+    struct rs_fiber *fiber = rs_stack_carve(stack, sizeof *fiber);
 
     fiber->task = task;
-    task->flags |= RS_TASK_PINNED;
-    if (fiber->starved) unstarve(host, fiber);
-    if (rs_stack_get(&host->stacks, fiber->stack_size, &fiber->stack) < 0 &&
-        !take_reserve(fiber, host)) {
-        starve(host, fiber, again);
-        return false;
-    }
-    if (again) feed(host);
-    rs_coroutine_start(&fiber->coroutine, &fiber->stack, fiber_entry, fiber);
-    return true;
+    fiber->region = NULL;
+    fiber->awaiting = NULL;
+    fiber->refused = 0;
+    fiber->root = root;
+    fiber->stack = stack->slot;
+    rs_coroutine_start(&fiber->coroutine, stack, fiber_entry, fiber);
+    root->fiber = fiber;
 }
 
 static rouse_poll fiber_poll(struct rouse_future *self, struct rouse_context *cx)
 {
-    struct rs_fiber *fiber = ROUSE_CONTAINER_OF(self, struct rs_fiber, base);
+    struct rs_fiber *fiber = ROUSE_CONTAINER_OF(self, struct rs_fiber_root, base)->fiber;
     struct rs_fiber_host *host = rs_tls.fibers;
     uint32_t depth = rs_tls.poll_depth;
 
     fiber->cx = cx;
-    if (fiber->stack.base == NULL && !fiber_start(fiber, host)) return ROUSE_PENDING;
     rs_tls.fiber = fiber;
     rs_tls.poll_depth = 0;  // the fiber's own code may wait
     rs_coroutine_resume(&fiber->coroutine);
     rs_tls.poll_depth = depth;
     rs_tls.fiber = NULL;
     if (!fiber->coroutine.done) return ROUSE_PENDING;
-    rs_stack_put(&host->stacks, &fiber->stack);
-    feed(host);
+    rs_stack_put_slot(&host->stacks, fiber->stack);
+    if (ROUSE_UNLIKELY(host->starved_first != NULL)) feed(host);
     return ROUSE_READY;
 }
 
@@ -155,22 +159,19 @@ enum { REFUSED_MAX = 1000 };
 
 static int fiber_describe(const struct rouse_future *self, char *buf, size_t size)
 {
-    const struct rs_fiber *fiber = (const struct rs_fiber *)self;
+    const struct rs_fiber *fiber = ((const struct rs_fiber_root *)self)->fiber;
 
     if (fiber->refused >= REFUSED_MAX) {
         return snprintf(buf, size, "nothing: it was cancelled and has gone on to %u further waits",
                         fiber->refused);
     }
     if (fiber->awaiting != NULL) return rouse_future_describe(fiber->awaiting, buf, size);
-    return snprintf(buf, size, "%s",
-                    fiber->stack.base != NULL ? "its next turn"
-                    : fiber->task != NULL     ? "a stack: out of memory"
-                                              : "its first poll");
+    return snprintf(buf, size, "its next turn");
 }
 
 static int64_t fiber_result(const struct rouse_future *self)
 {
-    return ((const struct rs_fiber *)self)->output;
+    return ((const struct rs_fiber_root *)self)->output;
 }
 
 static const struct rouse_future_vtable fiber_ended = {.name = "fiber", .result = fiber_result};
@@ -181,33 +182,50 @@ static const struct rouse_future_vtable fiber_vtable = {
     .describe = fiber_describe,
     .ended = &fiber_ended};
 
-static void fiber_init(struct rouse_future *storage, void *arg)
+// The first poll, and more where there is no stack at once.
+static rouse_poll new_fiber_poll(struct rouse_future *self, struct rouse_context *cx)
 {
-    struct rs_fiber *fiber = ROUSE_CONTAINER_OF(storage, struct rs_fiber, base);
-    const struct rs_fiber_start *start = arg;
+    struct rs_fiber_root *root = ROUSE_CONTAINER_OF(self, struct rs_fiber_root, base);
+    struct rs_fiber_host *host = rs_tls.fibers;
+    struct rs_stack stack;
 
-    fiber->base.vtable = &fiber_vtable;
-    fiber->fn = start->fn;
-    fiber->arg = start->arg;
-    fiber->cx = NULL;
-    fiber->task = NULL;
-    fiber->awaiting = NULL;
-    fiber->region = NULL;
-    fiber->refused = 0;
-    fiber->stack.base = NULL;
-    fiber->starved = false;
-    fiber->stack_size = (uint32_t)start->stack_size;
-    fiber->output = 0;
+    cx->task->flags |= RS_TASK_PINNED;
+    if (ROUSE_UNLIKELY(root->starved)) unstarve(host, cx->task);
+    if (rs_stack_get(&host->stacks, root->stack_size, &stack) < 0 &&
+        take_reserve(&host->stacks, root->stack_size, &stack) < 0) {
+        starve(host, root, cx);
+        return ROUSE_PENDING;
+    }
+    if (ROUSE_UNLIKELY(root->has_starved) && host->starved_first != NULL) feed(host);
+    fiber_start(root, &stack, cx->task);
+    root->base.vtable = &fiber_vtable;
+    return fiber_poll(self, cx);
 }
 
-int rs_fiber_spec(struct rouse_future_spec *spec, struct rs_fiber_start *start,
-                  rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs)
+static int new_fiber_describe(const struct rouse_future *self, char *buf, size_t size)
 {
-    *start = (struct rs_fiber_start){
-        .fn = fn, .arg = arg, .stack_size = attrs != NULL ? attrs->stack_size : 0};
-    *spec = (struct rouse_future_spec){
-        .size = sizeof(struct rs_fiber), .init = fiber_init, .arg = start};
-    return start->stack_size > RS_STACK_SIZE_MAX ? -EINVAL : 0;
+    const struct rs_fiber_root *root = (const struct rs_fiber_root *)self;
+
+    return snprintf(buf, size, "%s",
+                    root->has_starved ? "a stack: out of memory" : "its first poll");
+}
+
+static const struct rouse_future_vtable new_fiber_vtable = {
+    .poll = new_fiber_poll,
+    .drop = fiber_drop,
+    .name = "fiber",
+    .describe = new_fiber_describe,
+    .ended = &fiber_ended};
+
+void rs_fiber_init(struct rouse_future *storage, void *arg)
+{
+    struct rs_fiber_root *root = ROUSE_CONTAINER_OF(storage, struct rs_fiber_root, base);
+    const struct rs_fiber_start *start = arg;
+
+    *root = (struct rs_fiber_root){.base.vtable = &new_fiber_vtable,
+                                   .fn = start->fn,
+                                   .arg = start->arg,
+                                   .stack_size = (uint32_t)start->stack_size & 0xffffff};
 }
 
 int rs_fiber_host_init(struct rs_fiber_host *host, const struct rouse_allocator *allocator,
@@ -230,10 +248,13 @@ static bool describe_fault(const void *address, struct rs_overflow_info *out)
 {
     const struct rs_fiber *fiber = rs_tls.fiber;
 
-    if (fiber == NULL || !rs_stack_guard_contains(&fiber->stack, address)) return false;
-    *out = (struct rs_overflow_info){.fiber_name = fiber->task->name,
-                                     .spawn_site = fiber->task->site,
-                                     .stack_size = fiber->stack.size};
+    if (fiber == NULL) return false;
+
+    struct rs_stack stack = rs_stack_of(fiber->stack);
+
+    if (!rs_stack_guard_contains(&stack, address)) return false;
+    *out = (struct rs_overflow_info){
+        .fiber_name = fiber->task->name, .spawn_site = fiber->task->site, .stack_size = stack.size};
     return true;
 }
 

@@ -253,7 +253,8 @@ static size_t class_index(size_t size)
     return index;
 }
 
-static struct rs_stack_slot *class_take_cold(struct rs_stack_pool *pool, size_t index)
+__attribute__((noinline)) static struct rs_stack_slot *class_take_cold(struct rs_stack_pool *pool,
+                                                                       size_t index)
 {
     struct rs_stack_class *class = &pool->classes[index];
     struct rs_stack_slab *slab;
@@ -310,26 +311,49 @@ static void pool_evict(struct rs_stack_pool *pool)
     slot_give_back(pool, class_pop_warm(pool, largest));
 }
 
-// Tells the tools that the stack may be used from here on, and fills `out`.
-static void slot_open(struct rs_stack_pool *pool, struct rs_stack_slot *slot, struct rs_stack *out)
+static inline struct rs_stack stack_of(struct rs_stack_slot *slot)
 {
     size_t size = slot->slab->stack_size;
     size_t colour = (size_t)(slot - slot->slab->slots) % COLOUR_COUNT;
+    char *base = slot_base(slot);
 
-    out->base = slot_base(slot);
-    out->size = size;
-    out->top = (char *)out->base + size - colour * COLOUR_SIZE;
-    out->slot = slot;
+    return (struct rs_stack){
+        .base = base, .size = size, .top = base + size - colour * COLOUR_SIZE, .slot = slot};
+}
+
+struct rs_stack rs_stack_of(struct rs_stack_slot *slot)
+{
+    return stack_of(slot);
+}
+
+#if HAVE_VALGRIND
+// Apart, since each request takes a handful of registers that would have to be saved first.
+__attribute__((noinline, cold)) static void valgrind_open(const struct rs_stack *stack)
+{
+    char *base = stack->base;
+
+    VALGRIND_MAKE_MEM_UNDEFINED(base, stack->size);
+    stack->slot->valgrind_id = (uintptr_t)VALGRIND_STACK_REGISTER(base, base + stack->size);
+}
+
+__attribute__((noinline, cold)) static void valgrind_close(const struct rs_stack_slot *slot)
+{
+    VALGRIND_STACK_DEREGISTER(slot->valgrind_id);
+    VALGRIND_MAKE_MEM_NOACCESS(slot_base(slot), slot->slab->stack_size);
+}
+#endif
+
+// Tells the tools that the stack may be used from here on, and fills `out`.
+static void slot_open(struct rs_stack_pool *pool, struct rs_stack_slot *slot, struct rs_stack *out)
+{
+    *out = stack_of(slot);
     pool->in_use++;
     rs_counter_add(RS_COUNTER_STACKS, 1);
 #if RS_ASAN
-    __asan_unpoison_memory_region(out->base, size);
+    __asan_unpoison_memory_region(out->base, out->size);
 #endif
 #if HAVE_VALGRIND
-    if (ROUSE_UNLIKELY(pool->on_valgrind)) {
-        VALGRIND_MAKE_MEM_UNDEFINED(out->base, size);
-        slot->valgrind_id = (uintptr_t)VALGRIND_STACK_REGISTER(out->base, (char *)out->base + size);
-    }
+    if (ROUSE_UNLIKELY(pool->on_valgrind)) valgrind_open(out);
 #endif
 }
 
@@ -340,10 +364,7 @@ static void slot_close(struct rs_stack_pool *pool, struct rs_stack_slot *slot)
     __asan_poison_memory_region(slot_base(slot), slot->slab->stack_size);
 #endif
 #if HAVE_VALGRIND
-    if (ROUSE_UNLIKELY(pool->on_valgrind)) {
-        VALGRIND_STACK_DEREGISTER(slot->valgrind_id);
-        VALGRIND_MAKE_MEM_NOACCESS(slot_base(slot), slot->slab->stack_size);
-    }
+    if (ROUSE_UNLIKELY(pool->on_valgrind)) valgrind_close(slot);
 #endif
     pool->in_use--;
     rs_counter_add(RS_COUNTER_STACKS, -1);
@@ -351,15 +372,14 @@ static void slot_close(struct rs_stack_pool *pool, struct rs_stack_slot *slot)
 
 int rs_stack_get(struct rs_stack_pool *pool, size_t size, struct rs_stack *out)
 {
-    if (size == 0) size = pool->default_size;
-    if (size > RS_STACK_SIZE_MAX) return -EINVAL;
-    if (size < pool->page_size) size = pool->page_size;
+    size_t index = pool->default_index;
 
-    size_t index = class_index(size);
+    if (size > RS_STACK_SIZE_MAX) return -EINVAL;
+    if (size != 0) index = class_index(size < pool->page_size ? pool->page_size : size);
     struct rs_stack_slot *slot = class_pop_warm(pool, &pool->classes[index]);
 
-    if (slot == NULL) slot = class_take_cold(pool, index);
-    if (slot == NULL) return -ENOMEM;
+    if (ROUSE_UNLIKELY(slot == NULL)) slot = class_take_cold(pool, index);
+    if (ROUSE_UNLIKELY(slot == NULL)) return -ENOMEM;
     slot_open(pool, slot, out);
     return 0;
 }
@@ -372,21 +392,27 @@ int rs_stack_get_reserve(struct rs_stack_pool *pool, struct rs_stack *out)
     return 0;
 }
 
-void rs_stack_put(struct rs_stack_pool *pool, const struct rs_stack *stack)
+// The reserve, or a stack that finds the cache full.
+__attribute__((noinline)) static void put_seldom(struct rs_stack_pool *pool,
+                                                 struct rs_stack_slot *slot)
 {
-    struct rs_stack_slot *slot = stack->slot;  // read first: `stack` may lie in what we close
-
-    rouse_assert_slow(stack->base == slot_base(slot), "put back what rs_stack_get() gave");
-    slot_close(pool, slot);
     if (slot == pool->reserve) {
         pool->reserve_in_use = false;
-    } else if (pool->cached < pool->cached_max) {
-        class_push_warm(pool, slot);
     } else if (pool->cached_max == 0) {
         slot_give_back(pool, slot);
     } else {
         pool_evict(pool);
         class_push_warm(pool, slot);
+    }
+}
+
+void rs_stack_put_slot(struct rs_stack_pool *pool, struct rs_stack_slot *slot)
+{
+    slot_close(pool, slot);
+    if (ROUSE_LIKELY(slot != pool->reserve && pool->cached < pool->cached_max)) {
+        class_push_warm(pool, slot);
+    } else {
+        put_seldom(pool, slot);
     }
 }
 
@@ -408,8 +434,9 @@ int rs_stack_pool_init(struct rs_stack_pool *pool, const struct rouse_allocator 
 #if HAVE_VALGRIND
     pool->on_valgrind = RUNNING_ON_VALGRIND != 0;
 #endif
-    if (default_size < pool->page_size) default_size = pool->page_size;
-    pool->reserve = class_take_cold(pool, class_index(default_size));
+    pool->default_index = class_index(
+        default_size < pool->page_size ? pool->page_size : default_size);
+    pool->reserve = class_take_cold(pool, pool->default_index);
     if (pool->reserve != NULL) return 0;
     rs_stack_pool_discard(pool);
     return -ENOMEM;

@@ -19,6 +19,7 @@
 #define RS_FIBER_STACK_H
 
 #include <rouse/allocator.h>
+#include <rouse/assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,6 +64,7 @@ struct rs_stack_class {
 struct rs_stack_pool {
     const struct rouse_allocator *allocator;
     size_t default_size;
+    size_t default_index;  // of its class
     size_t page_size;
     size_t in_use;
     size_t cached;  // warm ones, of all sizes
@@ -97,8 +99,19 @@ ROUSE_NODISCARD int rs_stack_get(struct rs_stack_pool *pool, size_t size, struct
 // -EAGAIN while it is in use.
 ROUSE_NODISCARD int rs_stack_get_reserve(struct rs_stack_pool *pool, struct rs_stack *out);
 
-// Takes back a stack of either kind. `stack` itself may lie in it.
-void rs_stack_put(struct rs_stack_pool *pool, const struct rs_stack *stack);
+// The stack in use whose `slot` that is, with nothing carved from it. Async-signal-safe.
+struct rs_stack rs_stack_of(struct rs_stack_slot *slot);
+
+// Takes back a stack of either kind, of which that is the `slot`.
+void rs_stack_put_slot(struct rs_stack_pool *pool, struct rs_stack_slot *slot);
+
+// The same; `stack` itself may lie in it.
+static inline void rs_stack_put(struct rs_stack_pool *pool, const struct rs_stack *stack)
+{
+    rouse_assert_slow(stack->base == rs_stack_of(stack->slot).base,
+                      "put back what rs_stack_get() gave");
+    rs_stack_put_slot(pool, stack->slot);
+}
 
 // Takes `size` bytes from the top, aligned to a cache line, for the caller's own records.
 static inline void *rs_stack_carve(struct rs_stack *stack, size_t size)
