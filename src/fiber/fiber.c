@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <rouse/assert.h>
+#include <rouse/ready.h>
 #include <stdio.h>
 
 #include "base/global_lock.h"
@@ -323,19 +324,88 @@ static void sleep_in_fiber(struct rs_fiber *fiber, struct rouse_future *future)
     fiber->awaiting = NULL;
 }
 
-int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future)
+// Polls until the future has ended or the wait is refused, after a first poll that has not been
+// enough. Inlined into the forms below: of all the calls that a wait is in, theirs is the only one
+// of ours that is left to return after the switch, and each one that does is mispredicted.
+__attribute__((always_inline)) static inline int wait_on(struct rs_fiber *fiber,
+                                                         struct rouse_future *future)
+{
+    do {
+        // A result that is there by now has won; there is none.
+        int err = may_sleep(fiber);
+
+        if (ROUSE_UNLIKELY(err < 0)) return refuse(fiber, future, err);
+        sleep_in_fiber(fiber, future);
+    } while (poll_in_fiber(fiber, future) == ROUSE_PENDING);
+    return 0;
+}
+
+// 0 if the fiber may begin to wait.
+static inline int begin_wait(struct rs_fiber *fiber, struct rouse_future *future)
 {
     int err = may_wait(fiber);
 
-    if (err < 0) return refuse(fiber, future, err);
+    if (ROUSE_UNLIKELY(err < 0)) return refuse(fiber, future, err);
     if (ROUSE_UNLIKELY(fiber->refused != 0)) forgive(fiber);
-    while (poll_in_fiber(fiber, future) == ROUSE_PENDING) {
-        // A result that is there by now has won; there is none.
-        err = may_sleep(fiber);
-        if (err < 0) return refuse(fiber, future, err);
-        sleep_in_fiber(fiber, future);
-    }
     return 0;
+}
+
+__attribute__((noinline)) static int await_pending(struct rs_fiber *fiber,
+                                                   struct rouse_future *future)
+{
+    return wait_on(fiber, future);
+}
+
+int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future)
+{
+    int err = begin_wait(fiber, future);
+
+    if (ROUSE_UNLIKELY(err < 0)) return err;
+    if (poll_in_fiber(fiber, future) == ROUSE_READY) return 0;
+    return await_pending(fiber, future);
+}
+
+static int64_t take_output(struct rouse_join_handle *handle)
+{
+    rouse_future_drop(&handle->base);
+    return handle->output;
+}
+
+__attribute__((noinline)) static int64_t join_pending(struct rs_fiber *fiber,
+                                                      struct rouse_join_handle *handle)
+{
+    int err = wait_on(fiber, &handle->base);
+
+    return err < 0 ? err : take_output(handle);
+}
+
+int64_t rs_fiber_join(struct rs_fiber *fiber, struct rouse_join_handle *handle)
+{
+    int err = begin_wait(fiber, &handle->base);
+
+    if (ROUSE_UNLIKELY(err < 0)) return err;
+    if (poll_in_fiber(fiber, &handle->base) == ROUSE_READY) return take_output(handle);
+    return join_pending(fiber, handle);
+}
+
+__attribute__((noinline)) static int yield_by_future(struct rs_fiber *fiber)
+{
+    struct rouse_yield yield;
+
+    rouse_yield_init(&yield);
+    return rs_fiber_await(fiber, &yield.base);
+}
+
+// What becomes of waiting for that future, in the usual case: a wake of our own, and a sleep that
+// nothing has to be asked after.
+int rs_fiber_yield(struct rs_fiber *fiber)
+{
+    if (ROUSE_UNLIKELY(fiber->region != NULL || fiber->refused != 0 ||
+                       rs_state_is_cancelled(&fiber->task->state))) {
+        return yield_by_future(fiber);
+    }
+    rouse_waker_wake_by_ref(&fiber->cx->waker);
+    return rs_coroutine_suspend_last(&fiber->coroutine);
 }
 
 void rs_await_shielded(struct rouse_future *future)

@@ -88,4 +88,10 @@ int rs_fiber_report_overflow(void);
 // Waits in the running fiber: 0, or -ECANCELED or -ETIMEDOUT, and then `future` was dropped.
 int rs_fiber_await(struct rs_fiber *fiber, struct rouse_future *future);
 
+// The same for a join handle, whose result it returns and whose output it releases.
+int64_t rs_fiber_join(struct rs_fiber *fiber, struct rouse_join_handle *handle);
+
+// Lets others run: 0, or -ECANCELED or -ETIMEDOUT. In the running fiber.
+int rs_fiber_yield(struct rs_fiber *fiber);
+
 #endif

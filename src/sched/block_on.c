@@ -76,7 +76,6 @@ int rs_await_handle(struct rouse_join_handle *handle)
     struct rs_parker *parker = NULL;
     struct rouse_context cx;
 
-    if (rs_tls.fiber != NULL) return rs_fiber_await(rs_tls.fiber, &handle->base);
     if (!rs_join_is_ready(handle)) {
         parker = rs_parker_new();
         if (parker == NULL) {
@@ -99,14 +98,24 @@ int rouse_await(struct rouse_future *future)
     return rouse_block_on(NULL, future);
 }
 
-int rouse_yield(void)
+// Apart from rouse_yield(), where the address of a local would keep the fiber's yield from being
+// the last call.
+__attribute__((noinline)) static int yield_outside_fibers(void)
 {
     struct rouse_yield yield;
 
-    if (rs_tls.fiber == NULL && rs_tls.worker == NULL && rs_tls.poll_depth == 0) {
+    if (rs_tls.worker == NULL && rs_tls.poll_depth == 0) {
         (void)sched_yield();
         return 0;
     }
     rouse_yield_init(&yield);
     return rouse_await(&yield.base);
+}
+
+int rouse_yield(void)
+{
+    struct rs_fiber *fiber = rs_tls.fiber;
+
+    if (ROUSE_LIKELY(fiber != NULL && rs_tls.poll_depth == 0)) return rs_fiber_yield(fiber);
+    return yield_outside_fibers();
 }

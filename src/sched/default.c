@@ -127,6 +127,8 @@ int64_t rouse_join(struct rouse_join_handle *handle)
                  "a poll or waker callback cannot wait; poll the handle instead");
     rouse_assert(rs_tls.fiber != NULL || rs_tls.worker == NULL,
                  "a worker's own code cannot wait; join from a task, or from another thread");
+    if (rs_tls.fiber != NULL) return rs_fiber_join(rs_tls.fiber, handle);
+
     int err = rs_await_handle(handle);
 
     if (err < 0) return err;

@@ -29,8 +29,8 @@ struct rouse_runtime *rs_default_pin(void);
 int rs_spawn(struct rouse_join_handle *handle, const struct rouse_future_spec *spec,
              const struct rouse_task_attrs *attrs, uint8_t flags);
 
-// As rouse_await() of the handle. Whoever runs the task wakes us: no driver is needed, so a plain
-// thread makes no default runtime for it, and no allocation if the task has ended.
+// As rouse_await() of the handle, on a plain thread. Whoever runs the task wakes us: no driver is
+// needed, so it makes no default runtime for that, and no allocation if the task has ended.
 int rs_await_handle(struct rouse_join_handle *handle);
 
 // It is the default runtime no longer, if it was: it is about to be freed.
