@@ -36,14 +36,14 @@ while getopts 'pr:b:w:-:h' option; do
 done
 shift $((OPTIND - 1))
 
-# What includes bench.h has rows; anything else is run as it is.
+# What includes bench.h or parts.h has rows; anything else is run as it is.
 alone=()
 compared=()
 add() {
     local program=build/bin/bench_$1
 
     [[ -x $program ]] || { echo "bench: there is no $program; \"make\" builds it" >&2 && exit 1; }
-    if ! grep -q '^#include "bench\.h"' "bench/$1.c"; then
+    if ! grep -qE '^#include "(bench|parts)\.h"' "bench/$1.c"; then
         alone+=("$program")
     elif "$program" --help | grep -q -e --style; then
         compared+=("$program --style future" "$program --style fiber")

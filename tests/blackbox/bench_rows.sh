@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Each row of each program in bench/ that includes bench.h, run for a moment in both styles on one
-# and two workers: it ends, checks its own result and prints a line that compare.sh can read. And
-# what bench.h does with arguments. Prints TAP. It is not about speed.
+# Each row of each program in bench/ that has rows (it includes bench.h or parts.h), run for a moment
+# in both styles on one and two workers: it ends, checks its own result and prints a line that
+# compare.sh can read. And what bench.h does with arguments. Prints TAP. It is not about speed.
 set -uo pipefail
 export LC_ALL=C
 
@@ -63,7 +63,7 @@ all_rows() {
     done
 }
 
-for source in $(grep -l '^#include "bench\.h"' "$tree"/bench/*.c); do
+for source in $(grep -lE '^#include "(bench|parts)\.h"' "$tree"/bench/*.c); do
     program=$build/bin/bench_$(basename "$source" .c)
     if [[ -x $program && $program != */bench_bench ]]; then
         claim "${program##*/}: each row ends and prints its result" all_rows "$program"
