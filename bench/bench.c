@@ -27,7 +27,7 @@ static const char *const style_names[] = {
 
 // ---- Measuring ----
 
-static uint64_t wall_now_ns(void)
+uint64_t bench_now_ns(void)
 {
     struct timespec now;
 
@@ -52,39 +52,79 @@ static uint64_t cpu_now_ns(void)
 void bench_start(struct bench *bench)
 {
     bench->cpu_ns = cpu_now_ns();
-    bench->wall_ns = wall_now_ns();
+    bench->wall_ns = bench_now_ns();
 }
 
 void bench_stop(struct bench *bench)
 {
-    bench->wall_ns = wall_now_ns() - bench->wall_ns;
+    bench->wall_ns = bench_now_ns() - bench->wall_ns;
     bench->cpu_ns = cpu_now_ns() - bench->cpu_ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t *left = a;
+    const uint64_t *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+void bench_latencies(struct bench *bench, uint64_t *ns)
+{
+    if (bench->n == 0) return;
+    qsort(ns, bench->n, sizeof ns[0], by_size);
+    bench->p50_ns = ns[bench->n / 2];
+    bench->p99_ns = ns[bench->n - 1 - bench->n / 100];
+}
+
+// What the line that begins with `name` says, in this process's status in the kernel.
+static uint64_t status_kib(const char *name)
+{
+    uint64_t kib = 0;
+    char line[256];
+    FILE *file = fopen("/proc/self/status", "re");
+    size_t length = strlen(name);
+
+    if (file == NULL) return 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, length) == 0) kib = strtoull(line + length, NULL, 10);
+    }
+    (void)fclose(file);
+    return kib;
+}
+
+uint64_t bench_resident_bytes(void)
+{
+    return status_kib("VmRSS:") * 1024;
+}
+
+void bench_memory(struct bench *bench, uint64_t resident_before)
+{
+    double grown = (double)bench_resident_bytes() - (double)resident_before;
+
+    bench->counts_bytes = true;
+    bench->bytes_per_op = grown > 0 ? grown / (double)bench->n : 0;
 }
 
 // The peak of this program's own resident memory. (ru_maxrss begins with that of the process that
 // started it.)
 static uint64_t peak_kib(void)
 {
-    uint64_t kib = 0;
-    char line[256];
-    FILE *file = fopen("/proc/self/status", "re");
-
-    if (file == NULL) return 0;
-    while (kib == 0 && fgets(line, sizeof line, file) != NULL) {
-        (void)sscanf(line, "VmHWM: %" SCNu64, &kib);
-    }
-    (void)fclose(file);
-    return kib;
+    return status_kib("VmHWM:");
 }
 
 static void print_result(const struct bench *bench, const char *impl)
 {
     double n = (double)bench->n;
+    double ns = bench->p50_ns > 0 ? (double)bench->p50_ns : (double)bench->wall_ns / n;
 
     printf("{\"bench\":\"%s\",\"impl\":\"%s\",\"style\":\"%s\",\"workers\":%u,\"n\":%" PRIu64
-           ",\"ns_per_op\":%.3f,\"cpu_ns_per_op\":%.3f,\"rss_kib\":%" PRIu64 "}\n",
-           bench->name, impl, style_names[bench->style], bench->workers, bench->n,
-           (double)bench->wall_ns / n, (double)bench->cpu_ns / n, peak_kib());
+           ",\"ns_per_op\":%.3f,\"cpu_ns_per_op\":%.3f,\"rss_kib\":%" PRIu64,
+           bench->name, impl, style_names[bench->style], bench->workers, bench->n, ns,
+           (double)bench->cpu_ns / n, peak_kib());
+    if (bench->p99_ns > 0) printf(",\"p99_ns\":%" PRIu64, bench->p99_ns);
+    if (bench->counts_bytes) printf(",\"bytes_per_op\":%.1f", bench->bytes_per_op);
+    puts("}");
 }
 
 // ---- Arguments ----

@@ -25,6 +25,7 @@
 #ifndef ROUSE_BENCH_H
 #define ROUSE_BENCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,12 @@ struct bench {
     // Written by bench_start() and bench_stop() only.
     uint64_t wall_ns;
     uint64_t cpu_ns;
+    // By bench_latencies() only: their median is then the time per operation.
+    uint64_t p50_ns;
+    uint64_t p99_ns;
+    // By bench_memory() only.
+    bool counts_bytes;
+    double bytes_per_op;
 };
 
 struct bench_case {
@@ -70,5 +77,17 @@ int bench_main(int argc, char **argv, const struct bench_program *program);
 // may be called on different threads, where one happens before the other.
 void bench_start(struct bench *bench);
 void bench_stop(struct bench *bench);
+
+// For a case whose operations are timed one by one, because there is more between them than them.
+// Sorts `ns`, of which there are bench->n.
+void bench_latencies(struct bench *bench, uint64_t *ns);
+
+// The monotonic clock.
+uint64_t bench_now_ns(void);
+
+// For a case that is about memory: the resident memory of this process now, and once more when all
+// operations are done, which sets what an operation has taken.
+uint64_t bench_resident_bytes(void);
+void bench_memory(struct bench *bench, uint64_t resident_before);
 
 #endif

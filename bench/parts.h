@@ -44,6 +44,7 @@ struct frame {
         struct rouse_mutex_lock lock;
         struct rouse_semaphore_acquire acquire;
         struct rouse_notify_wait notified;
+        struct rouse_blocking blocking;
         struct rouse_yield yield;
     };
 };
