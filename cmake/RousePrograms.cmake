@@ -5,7 +5,7 @@
 #   examples/NAME.c      bin/NAME             the shared library, public headers only
 #   apps/httpd/main.c    bin/httpd            the rest of the folder is the library httpd_core
 #   bench/NAME.c         bin/bench_NAME       the static library; may use src/ headers; bench.c is
-#                                             part of each
+#                                             part of each, and bench/NAME/*.c if there
 #   bench/net/NAME.c     bin/bench_net_NAME   common.c, if there, is part of each
 #
 # A source that needs another library says so near its top: "// Needs: NAME" names a pkg-config
@@ -92,7 +92,8 @@ if(ROUSE_BUILD_BENCH)
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
         string(REGEX REPLACE "^bench_" "" name "${name}")
-        rouse_add_bench(bench_${name} "${source}" "${harness}")
+        file(GLOB parts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/${name}/*.c")
+        rouse_add_bench(bench_${name} "${source}" "${harness}" ${parts})
     endforeach()
 
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/net/*.c")

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Each row of each program in bench/ that has rows (it includes bench.h or parts.h), run for a moment
-# on one and two workers, in both styles where it has them: it ends, checks its own result and prints
-# a line that compare.sh can read. And what bench.h does with arguments. Prints TAP. It is not about
-# speed.
+# Each row of each program in bench/ that has rows (it includes bench.h or parts.h), run for a
+# moment on one and two workers, in both styles where it has them: it ends, checks its own result
+# and prints a line that compare.sh can read. And what bench.h does with arguments. Prints TAP. It
+# is not about speed.
 set -uo pipefail
 export LC_ALL=C
 
@@ -57,7 +57,8 @@ one_row() {
     [[ $status -eq 0 && $line =~ $pattern ]] || { echo "status $status: $line" && false; }
 }
 
-# Each row has to be there in one style at least, with one worker.
+# Each row has to be there in one style at least; only the floor's switch of stacks is not for every
+# machine, and not for sanitizers.
 all_rows() {
     local program=$1 row style styles=- workers ran
 
@@ -70,7 +71,7 @@ all_rows() {
                     { echo "$row, $style, $workers" && return 1; }
             done
         done
-        ((ran > 0)) || { echo "$row: does not run" && return 1; }
+        ((ran > 0)) || [[ $program == */bench_floor ]] || { echo "$row: does not run" && return 1; }
     done
 }
 
