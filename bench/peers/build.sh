@@ -41,7 +41,7 @@ build_asio() {
 build_libuv() {
     # shellcheck disable=SC2046 # flags are words
     "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O3 -flto -DNDEBUG -Wall -Wextra -I.. -o "$out/peer_libuv" \
-        libuv/timers.c ../bench.c $(pkg-config --cflags --libs libuv)
+        libuv/*.c ../bench.c $(pkg-config --cflags --libs libuv)
 }
 
 build_tokio

@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "tasks.hpp"
+#include "waits.hpp"
 
 using Run = awaitable<Measured> (*)(std::uint64_t n);
 
 struct Row {
     const char *name;
     std::uint64_t default_n;
-    Run one_thread, many_threads;
+    Run one_thread;
+    Run many_threads;  // nullptr: there is none
 };
 
 static const Row ROWS[] = {
@@ -25,6 +27,7 @@ static const Row ROWS[] = {
     {"spawn_join", 1000000, Tasks<OneThread>::spawn_join, Tasks<ManyThreads>::spawn_join},
     {"yield200", 200000, Tasks<OneThread>::yield200, Tasks<ManyThreads>::yield200},
     {"yield1000", 1000000, Tasks<OneThread>::yield1000, Tasks<ManyThreads>::yield1000},
+    {"pingpong", 100000, Tasks<OneThread>::pingpong, Tasks<ManyThreads>::pingpong},
     {"chained", 1000000, Tasks<OneThread>::chained, Tasks<ManyThreads>::chained},
     {"timer_ic", 1000000, Tasks<OneThread>::timer_ic, Tasks<ManyThreads>::timer_ic},
     {"timer_bulk", 1000000, Tasks<OneThread>::timer_bulk, Tasks<ManyThreads>::timer_bulk},
@@ -37,6 +40,13 @@ static const Row ROWS[] = {
     {"mutex_held", 640000, Rows<OneThread>::mutex_held, Rows<ManyThreads>::mutex_held},
     {"semaphore", 640000, Rows<OneThread>::semaphore, Rows<ManyThreads>::semaphore},
     {"notify", 1000000, Rows<OneThread>::notify, Rows<ManyThreads>::notify},
+    {"select3", 1000000, Waits<OneThread>::select3, nullptr},
+    {"select3_wait", 1000000, Waits<OneThread>::select3_wait, nullptr},
+    {"scope", 1000000, Waits<OneThread>::scope, Waits<ManyThreads>::scope},
+    {"memory", 1000000, Waits<OneThread>::memory, Waits<ManyThreads>::memory},
+    {"memory_chan", 1000000, Waits<OneThread>::memory_chan, Waits<ManyThreads>::memory_chan},
+    {"wake", 3000, Waits<OneThread>::wake, Waits<ManyThreads>::wake},
+    {"blocking", 20000, Waits<OneThread>::blocking, Waits<ManyThreads>::blocking},
 };
 
 static const char USAGE[] =
@@ -80,6 +90,7 @@ static Measured run(const Row &row, unsigned workers, std::uint64_t n)
              [&](std::exception_ptr failure, Measured result) {
                  if (failure) std::rethrow_exception(failure);
                  measured = result;
+                 context.stop();  // some rows leave coroutines behind that wait for ever
              });
     for (unsigned i = 1; i < workers; i++) threads.emplace_back([&] { context.run(); });
     context.run();
@@ -114,5 +125,6 @@ int main(int, char **argv)
     }
     const Row &row = find(name != nullptr ? name : "");
 
+    if (workers > 1 && row.many_threads == nullptr) return 3;
     run(row, workers, n != 0 ? n : row.default_n).print(row.name, workers);
 }

@@ -117,6 +117,45 @@ template <typename Kind> struct Tasks {
         return yields(n, 1000);
     }
 
+    // --- Pairs; a channel of 1 is what asio has for a oneshot ---
+
+    using Tokens = typename Rows<Kind>::Tokens;
+
+    static awaitable<void> respond(std::shared_ptr<Tokens> first, std::shared_ptr<Tokens> second)
+    {
+        co_await first->async_receive(use_awaitable);
+        check(second->try_send(asio::error_code{}, Token{}));
+    }
+
+    static awaitable<void> ping(Group &running)
+    {
+        auto executor = co_await asio::this_coro::executor;
+        auto first = std::make_shared<Tokens>(executor, 1);
+        auto second = std::make_shared<Tokens>(executor, 1);
+
+        Rows<Kind>::spawn(executor, respond(first, second));
+        check(first->try_send(asio::error_code{}, Token{}));
+        co_await second->async_receive(use_awaitable);
+        running.arrive();
+    }
+
+    static awaitable<Measured> pingpong(std::uint64_t n)
+    {
+        auto executor = co_await asio::this_coro::executor;
+        std::uint64_t rounds = n / PAIRS;
+        Group running(executor);
+        Clock clock;
+
+        for (std::uint64_t round = 0; round < rounds; round++) {
+            running.expect(PAIRS);
+            for (std::uint64_t i = 0; i < PAIRS; i++) Rows<Kind>::spawn(executor, ping(running));
+            co_await running.wait();
+        }
+        co_return clock.stop(rounds * PAIRS);
+    }
+
+    // --- A chain ---
+
     static void chain(asio::io_context &context, std::uint64_t left, Group &running)
     {
         if (left == 0) return running.arrive();

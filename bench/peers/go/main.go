@@ -36,6 +36,12 @@ var rows = []row{
 	{"rwlock", 640000, rwlock},
 	{"semaphore", 640000, semaphore},
 	{"notify", 1000000, notify},
+	{"select3", 1000000, select3},
+	{"select3_wait", 1000000, select3Wait},
+	{"scope", 1000000, scope},
+	{"memory", 1000000, memory},
+	{"memory_chan", 1000000, memoryChan},
+	{"wake", 3000, wake},
 }
 
 const usage = `usage: peer_go BENCH [--workers N] [--n OPERATIONS]

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The rows over libuv's timers, which are all that it has of what is compared: no tasks, no locks
-// that wait, no channels. Timers lie in place, and one thread runs the loop.
+// The rows of the comparison in libuv. It has no tasks, no locks that wait and no channels: here
+// are its timers, which lie in place, and in threads.c what other threads do. One thread runs the
+// loop.
 
 #include <errno.h>
 #include <stdlib.h>
 #include <uv.h>
 
 #include "bench.h"
+#include "threads.h"
 
 enum { DUE_MIN_MS = 1000, DUE_SPREAD_MS = 999000 };
 
@@ -71,6 +73,8 @@ static int run_timer_bulk(struct bench *bench)
 static const struct bench_case cases[] = {
     {"timer_ic", 1000000, run_timer_ic},
     {"timer_bulk", 1000000, run_timer_bulk},
+    {"wake", 3000, run_wake},
+    {"blocking", 20000, run_blocking},
 };
 
 int main(int argc, char **argv)

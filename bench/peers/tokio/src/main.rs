@@ -8,6 +8,7 @@ mod channels;
 mod locks;
 mod measure;
 mod tasks;
+mod waits;
 
 use measure::{Clock, Measured};
 use std::future::Future;
@@ -36,6 +37,13 @@ const ROWS: &[(&str, u64, Row)] = &[
     ("rwlock", 640_000, |n| Box::pin(locks::rwlock(n))),
     ("semaphore", 640_000, |n| Box::pin(locks::semaphore(n))),
     ("notify", 1_000_000, |n| Box::pin(locks::notify(n))),
+    ("select3", 1_000_000, |n| Box::pin(waits::select3(n))),
+    ("select3_wait", 1_000_000, |n| Box::pin(waits::select3_wait(n))),
+    ("scope", 1_000_000, |n| Box::pin(waits::scope(n))),
+    ("memory", 1_000_000, |n| Box::pin(waits::memory(n))),
+    ("memory_chan", 1_000_000, |n| Box::pin(waits::memory_chan(n))),
+    ("wake", 3_000, |n| Box::pin(waits::wake(n))),
+    ("blocking", 20_000, |n| Box::pin(waits::blocking(n))),
 ];
 
 const USAGE: &str = "usage: peer_tokio BENCH [--workers N] [--n OPERATIONS]
