@@ -9,19 +9,24 @@ export LC_ALL=C
 
 usage() {
     cat <<END
-usage: bench/compare.sh [OPTION...] PROGRAM...
+usage: bench/compare.sh [OPTION...] [PROGRAM...]
 
-  -r ROUNDS   default 7
-  -b ROWS     default: each row that any of the programs has
-  -w WORKERS  default "1 2"
-  -n COUNT    operations in a run (default: the row's own)
-  -t SECONDS  that a run may take (default 60)
-  -o FILE     the results, one line of JSON each (default build/bench/results.jsonl)
+  -r ROUNDS    default 7
+  -b ROWS      default: each row that any of the programs has
+  -w WORKERS   default "1 2"
+  -n COUNT     operations in a run (default: the row's own); with --growth, several
+  -t SECONDS   that a run may take (default 60)
+  -o FILE      the results, one line of JSON each (default build/bench/results.jsonl)
+  --markdown   the table as Markdown
+  --cpu        the table in CPU time instead of time, for a machine on which other programs run
+  --growth     each row with 10^3, 10^4, 10^5 and 10^6 operations; FILE is build/bench/growth.jsonl,
+               and the table shows how cost grows
 
   bench/compare.sh -b 'mutex rwlock' 'build/bin/bench_locks --style fiber' build/bench/peer_go
 
 A PROGRAM may have options of its own; quotes mean nothing in it. One that does not have a row is
-left out there. Each round begins with another program.
+left out there. Each round begins with another program. Without a PROGRAM, the table is made of what
+FILE already holds.
 END
 }
 
@@ -31,27 +36,50 @@ fail() {
 }
 
 tree=$(cd "$(dirname "$0")/.." && pwd)
-rounds=7 rows='' workers='1 2' count='' seconds=60 results=$tree/build/bench/results.jsonl
+rounds=7 rows='' workers='1 2' counts='' seconds=60 results='' form=table growth=0 by_cpu=0
 while getopts 'r:b:w:n:t:o:-:h' option; do
     case $option in
     r) rounds=$OPTARG ;;
     b) rows=$OPTARG ;;
     w) workers=$OPTARG ;;
-    n) count=$OPTARG ;;
+    n) counts=$OPTARG ;;
     t) seconds=$OPTARG ;;
     o) results=$OPTARG ;;
     h) usage && exit 0 ;;
     -)
-        [[ $OPTARG == help ]] || { usage >&2 && exit 2; }
-        usage && exit 0
+        case $OPTARG in
+        help) usage && exit 0 ;;
+        markdown) form=markdown ;;
+        cpu) by_cpu=1 ;;
+        growth) growth=1 form=growth ;;
+        *) usage >&2 && exit 2 ;;
+        esac
         ;;
     *) usage >&2 && exit 2 ;;
     esac
 done
 shift $((OPTIND - 1))
-(($# > 0)) || { usage >&2 && exit 2; }
 [[ $rounds =~ ^[1-9][0-9]?$ ]] || fail "-r is from 1 to 99, not '$rounds'" 2
 [[ $workers =~ ^[0-9]+(\ +[0-9]+)*$ ]] || fail "-w is a list of numbers, not '$workers'" 2
+if ((growth)); then
+    counts=${counts:-1000 10000 100000 1000000}
+    results=${results:-$tree/build/bench/growth.jsonl}
+    [[ $counts =~ ^[0-9]+(\ +[0-9]+)*$ ]] || fail "-n is a list of numbers, not '$counts'" 2
+else
+    results=${results:-$tree/build/bench/results.jsonl}
+    [[ $counts =~ ^[0-9]*$ ]] || fail "-n is a number, not '$counts'" 2
+fi
+
+print_table() {
+    awk -v form="$form" -v by_n="$growth" -v by_cpu="$by_cpu" -f "$tree/bench/results.awk" \
+        -f "$tree/bench/table.awk" "$tree/bench/goals.txt" "$results"
+}
+
+if (($# == 0)); then
+    [[ -s $results ]] || { usage >&2 && exit 2; }
+    print_table
+    exit
+fi
 programs=("$@")
 
 # --- who has which row ---------------------------------------------------------------------------
@@ -76,12 +104,20 @@ done
 
 declare -A none  # what there is not after all
 
-# run INDEX ROW WORKERS ROUND: appends a result. Status 3 of the program means that it has no
-# such run with so many workers.
-run() {
-    local index=$1 row=$2 round=$4 words line status=0 arguments=(--workers "$3")
+# What a row needs at least, where that is more than the least number of operations; and what has
+# no growth to look at: a wake is one wake.
+declare -A at_least=([broadcast]=6400)
+if ((growth)); then at_least[wake]=1000000000; fi
 
-    [[ -z $count ]] || arguments+=(--n "$count")
+# run INDEX ROW WORKERS ROUND COUNT: appends a result; COUNT may be empty. Status 3 of the program
+# means that it has no such run with so many workers.
+run() {
+    local index=$1 row=$2 round=$4 count=$5 words line status=0 arguments=(--workers "$3")
+
+    if [[ -n $count ]]; then
+        if ((count < ${at_least[$row]:-0})); then return; fi
+        arguments+=(--n "$count")
+    fi
     read -ra words <<<"${programs[index]}"
     line=$(timeout "$seconds" "${words[@]}" "$row" "${arguments[@]}" </dev/null 2>"$complaint") ||
         status=$?
@@ -93,9 +129,25 @@ run() {
     ((status == 0)) || fail "'${words[*]} $row ${arguments[*]}' failed: status $status"
     [[ $line =~ ^\{\"bench\":.*\"ns_per_op\":[0-9.]+.*\}$ ]] ||
         fail "'${words[*]} $row' does not print a result but: $line"
-    echo "${line%\}},\"round\":$round}" >>"$results"
+    echo "${line%\}}${count:+,\"requested_n\":$count},\"round\":$round}" >>"$results"
 }
 
+# run_rounds ROW WORKERS COUNT
+run_rounds() {
+    local round i index
+
+    for ((round = 1; round <= rounds; round++)); do
+        for ((i = 0; i < ${#programs[@]}; i++)); do
+            index=$(((i + round - 1) % ${#programs[@]}))
+            if [[ -n ${has[$index $1]:-} && -z ${none[$index $1 $2]:-} ]]; then
+                run "$index" "$1" "$2" "$round" "$3"
+            fi
+        done
+    done
+}
+
+count_list=('')
+if [[ -n $counts ]]; then read -ra count_list <<<"$counts"; fi
 read -r load_before _ </proc/loadavg
 mkdir -p "$(dirname "$results")"
 complaint=$(mktemp)
@@ -104,17 +156,12 @@ trap 'rm -f "$complaint"' EXIT
 for row in "${row_list[@]}"; do
     for worker_count in $workers; do
         if [[ -t 2 ]]; then echo "$row, workers: $worker_count" >&2; fi
-        for ((round = 1; round <= rounds; round++)); do
-            for ((i = 0; i < ${#programs[@]}; i++)); do
-                index=$(((i + round - 1) % ${#programs[@]}))
-                if [[ -n ${has[$index $row]:-} && -z ${none[$index $row $worker_count]:-} ]]; then
-                    run "$index" "$row" "$worker_count" "$round"
-                fi
-            done
-        done
+        for count in "${count_list[@]}"; do run_rounds "$row" "$worker_count" "$count"; done
     done
 done
 
-echo "$rounds rounds on $(nproc) cores, load at the start $load_before; results in $results"
-echo
-awk -f "$tree/bench/table.awk" "$tree/bench/goals.txt" "$results"
+if [[ $form != markdown ]]; then
+    echo "$rounds rounds on $(nproc) cores, load at the start $load_before; results in $results"
+    echo
+fi
+print_table

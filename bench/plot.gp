@@ -3,25 +3,36 @@
 # Draws the results of bench/compare.sh as SVG:
 #
 #     gnuplot -c bench/plot.gp [RESULTS [PICTURE]]
+#     gnuplot -c bench/plot.gp build/bench/growth.jsonl PICTURE growth [cpu]
 #
 # RESULTS is build/bench/results.jsonl and PICTURE build/bench/results.svg where not given. Each row
 # has a bar for each program: how fast it is as a multiple of the best peer, so the best peer is 1
-# and longer is faster. Each number of workers has a panel.
+# and longer is faster. Each number of workers has a panel. What "growth" draws stands in growth.gp;
+# with "cpu", in CPU time.
 
 results = ARGC >= 1 ? ARG1 : "build/bench/results.jsonl"
 picture = ARGC >= 2 ? ARG2 : "build/bench/results.svg"
 here = system("dirname '" . ARG0 . "'")
-read = "awk -v form=plot -f '" . here . "/table.awk' '" . here . "/goals.txt' '" . results . "'"
-data = "<" . read
-
+read(form) = "awk " . form . " -f '" . here . "/results.awk' -f '" . here . "/table.awk' '" . \
+    here . "/goals.txt' '" . results . "'"
 set datafile missing "?"
-stats data using 0 nooutput
-panels = STATS_blocks
-header(panel) = system(sprintf("%s | awk '/^[0-9]+ /' | sed -n %dp", read, panel))
 
 # Peers are grey; what is compared with them has a colour.
 colour_of(name) = name eq "rouse/future" ? "#c0392b" : strstrt(name, "rouse") == 1 ? "#e59866" : \
-    name eq "tokio" ? "#4d5656" : name eq "go" ? "#839192" : name eq "asio" ? "#b2babb" : "#d5dbdb"
+    name eq "floor" ? "#2471a3" : name eq "tokio" ? "#4d5656" : name eq "go" ? "#839192" : \
+    name eq "asio" ? "#b2babb" : "#d5dbdb"
+
+if (ARGC >= 3) {
+    read_growth = read("-v form=growth_plot -v by_n=1" . (ARGC >= 4 ? " -v by_cpu=1" : ""))
+    load here . "/growth.gp"
+    exit
+}
+
+read_plot = read("-v form=plot")
+data = "<" . read_plot
+stats data using 0 nooutput
+panels = STATS_blocks
+header(panel) = system(sprintf("%s | awk '/^[0-9]+ / && ++n == %d'", read_plot, panel))
 
 set terminal svg size 960, 60 + panels * 340 font "sans-serif,12" background "white"
 set output picture

@@ -27,8 +27,8 @@ claim() {
     fi
 }
 
-# program NAME ROWS WALL CPU: makes a program whose ns/op is the next of WALL at each call, and
-# which says in the file "calls" that it ran.
+# program NAME ROWS WALL CPU [MORE]: makes a program whose ns/op is the next of WALL at each call,
+# and which says in the file "calls" that it ran. MORE are further members of its result.
 program() {
     cat >"$scratch/$1" <<END
 #!/usr/bin/env bash
@@ -39,8 +39,8 @@ echo \$((call + 1)) >$scratch/$1.calls
 wall=($3)
 [[ \$1 == absent ]] && exit 3
 [[ \$1 == broken ]] && exit 1
-echo "{\"bench\":\"\$1\",\"impl\":\"$1\",\"style\":\"-\",\"workers\":\$3,\"n\":10,\
-\"ns_per_op\":\${wall[call % \${#wall[@]}]},\"cpu_ns_per_op\":$4,\"rss_kib\":2048}"
+echo "{\"bench\":\"\$1\",\"impl\":\"$1\",\"style\":\"-\",\"workers\":\$3,\"n\":\${5:-10},\
+\"ns_per_op\":\${wall[call % \${#wall[@]}]},\"cpu_ns_per_op\":$4,\"rss_kib\":2048${5:-}}"
 END
     chmod +x "$scratch/$1"
     echo 0 >"$scratch/$1.calls"
@@ -85,8 +85,8 @@ claim 'programs are compared' compare -r 3 -b mutex -w 1 "${programs[@]}"
 claim 'each round begins with another program' alternate
 claim 'a result is kept with its round' \
     grep -q '^{"bench":"mutex",.*,"round":3}$' "$scratch/results"
-claim 'a line has the median, the spread, the CPU time and the peak of memory' \
-    has mutex 1 slow 1000.0 '\(900.0\.\.9999.0\)' 1000.0 2.0
+claim 'a line has the median, the spread, the CPU time, the peak of memory and the ratio' \
+    has mutex 1 slow 1000.0 '\(900.0\.\.9999.0\)' 1000.0 2.0 'rouse is 10.00x'
 claim 'the ratio is to the peer with the least median, round by round, and meets its goal' \
     has mutex 1 rouse 100.0 '\(50.0\.\.200.0\)' 40.0 2.0 2.50 2.00 '\(1.00\.\.3.00\)' \
     of fast 1.05 met
@@ -102,7 +102,39 @@ claim 'and not asked again' \
     test "$(grep -c '^rouse absent --workers 1' "$scratch/calls")" -eq 1
 claim 'a run that fails ends it' exits_with 1 compare -b broken "${programs[@]}"
 claim 'a row that nobody has is a usage error' exits_with 2 compare -b nothing "${programs[@]}"
-claim 'no program is a usage error' exits_with 2 compare
+claim 'no program and no results is a usage error' exits_with 2 compare -o "$scratch/none"
+
+program rouse 'wake memory switch' 210 40
+program floor 'wake memory switch' '200 200 200' 10
+programs=("$scratch/rouse" "$scratch/floor" "$scratch/fast")
+claim 'a floor is compared with' compare -r 1 -b 'wake switch' -w 1 "${programs[@]}"
+claim 'a goal may be a ratio to it, and it stands at the end of the line' \
+    has wake 1 rouse 210.0 '\(210.0\.\.210.0\)' 40.0 2.0 - 0.95 '\(0.95\.\.0.95\)' of floor \
+    0.95 met 200.0 '\(1.1x\)'
+claim 'a peer that does not have the row is not there' exits_with 1 grep fast "$scratch/table"
+program rouse memory 50 40 ',\"p99_ns\":70,\"bytes_per_op\":4400.0'
+mv "$scratch/rouse" "$scratch/rouse_memory"
+sed -i 's/"style\\":\\"-/"style\\":\\"fiber/' "$scratch/rouse_memory"
+claim 'a row may be about memory' compare -r 1 -b memory -w 1 "$scratch/rouse_memory"
+claim 'then the bytes are its figure, and a goal may be a bound' \
+    has memory, B 1 rouse/fiber 4400.0 '\(4400.0\.\.4400.0\)' 40.0 2.0 - - '<=4300' missed
+claim 'a 99th percentile is a row of its own' has memory_p99 1 rouse/fiber 70.0 '.*'
+
+claim 'the table is made again of what is there, as Markdown' compare --markdown
+claim 'its lines are those of rouse' \
+    grep -q '^| `memory`, bytes | 1 | fiber | 4400 |' "$scratch/table"
+claim 'or in CPU time' compare --cpu
+claim 'which leaves the bytes alone' has memory, B 1 rouse/fiber 4400.0 '.*'
+program rouse mutex '10 20 30 40' 40
+claim 'growth is measured' compare --growth -r 1 -b mutex -w 1 -n '100 1000 5000' "$scratch/rouse"
+claim 'with each number of operations' test "$(grep -c -E -- '--n (100|1000|5000)$' \
+    "$scratch/calls")" -eq 3
+claim 'and has a line from the first to the last' has mutex 1 rouse 10.0 20.0 30.0 3.00
+claim 'also in CPU time, which is the same each time' compare --growth --cpu
+claim 'and so has no growth' has mutex 1 rouse 40.0 40.0 40.0 1.00
+claim 'and is drawn from blocks' grep -qx '5000 30' <(awk -v form=growth_plot -v by_n=1 \
+    -f "$tree/bench/results.awk" -f "$tree/bench/table.awk" "$tree/bench/goals.txt" \
+    "$scratch/results")
 claim '--help says how to use it' "$tree/bench/compare.sh" --help
 
 echo "1..$points"
