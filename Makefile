@@ -14,7 +14,8 @@ DEPS := scripts/install-deps.sh
 SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check model mutants chaos fuzz valgrind soak bench bench-peers coverage
+.PHONY: build demo test check model mutants chaos fuzz valgrind soak bench bench-peers
+.PHONY: bench-growth coverage
 .PHONY: install format tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
@@ -94,6 +95,12 @@ bench: build  ## Build and run every benchmark of rouse
 bench-peers: build  ## Compare with Tokio, Go, asio and libuv as Debian has them; ROWS=, ROUNDS=
 	@$(DEPS) peers
 	@scripts/bench.sh -p $(BENCH_OPTIONS)
+
+bench-growth: build  ## How cost grows from 10^3 to 10^6 operations; ROWS=, ROUNDS=, PEERS=1
+ifdef PEERS
+	@$(DEPS) peers
+endif
+	@scripts/bench.sh -g $(if $(PEERS),-p) $(BENCH_OPTIONS)
 
 coverage:  ## Lines and branches that the fast tests reach, by folder; the core has bars
 	@$(DEPS) build coverage

@@ -10,21 +10,27 @@ usage() {
 usage: scripts/bench.sh [OPTION...] [NAME...]
 
   -p          build the peers as well and compare with them
+  -g          how cost grows with the number of operations, instead of the comparison
   -r ROUNDS   of the comparison (default 7)
   -b ROWS     of the comparison (default: all)
   -w WORKERS  of the comparison (default "1 2")
 
 NAME is that of a source in bench/, without its ending; by default all of them. Results of the
-comparison are in build/bench, as lines of JSON and, with peers and gnuplot, as a picture.
+comparison are in build/bench, as lines of JSON and, with peers or -g and gnuplot, as a picture.
 END
 }
 
 cd "$(dirname "$0")/.."
 with_peers=0
+growth=0
 options=()
-while getopts 'pr:b:w:-:h' option; do
+while getopts 'pgr:b:w:-:h' option; do
     case $option in
     p) with_peers=1 ;;
+    g)
+        growth=1
+        options+=(--growth)
+        ;;
     r | b | w) options+=("-$option" "$OPTARG") ;;
     -)
         [[ $OPTARG == help ]] || { usage >&2 && exit 2; }
@@ -65,7 +71,7 @@ if ((with_peers)); then
     echo "== building the peers"
     bench/peers/build.sh build/bench
     compared+=(build/bench/peer_{tokio,go,asio,libuv})
-else
+elif ((!growth)); then
     for program in "${alone[@]}"; do
         echo "== ${program##*/bench_}"
         "$program"
@@ -74,8 +80,15 @@ fi
 ((${#compared[@]} > 0)) || exit 0
 echo "== comparison"
 bench/compare.sh "${options[@]}" "${compared[@]}"
-if ((with_peers)) && command -v gnuplot >/dev/null; then
-    gnuplot -c bench/plot.gp build/bench/results.jsonl build/bench/results.svg
+draw() {
+    command -v gnuplot >/dev/null || return 0
+    gnuplot -c bench/plot.gp "build/bench/$1.jsonl" "build/bench/$1.svg" "${@:2}"
     echo
-    echo "drawn in build/bench/results.svg"
+    echo "drawn in build/bench/$1.svg"
+}
+
+if ((growth)); then
+    draw growth growth
+elif ((with_peers)); then
+    draw results
 fi
