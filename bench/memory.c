@@ -75,6 +75,7 @@ static rouse_poll answered_poll(struct rouse_future *self, struct rouse_context 
     arrive();
     rouse_oneshot_receive_init(&a->receive, a->rx);
     ROUSE_AWAIT(&a->receive.base);
+    rouse_oneshot_receiver_free(a->rx);
     ROUSE_ASYNC_END();
 }
 
