@@ -34,7 +34,11 @@ stats data using 0 nooutput
 panels = STATS_blocks
 header(panel) = system(sprintf("%s | awk '/^[0-9]+ / && ++n == %d'", read_plot, panel))
 
-set terminal svg size 960, 60 + panels * 340 font "sans-serif,12" background "white"
+# Wide enough for the bars of each row.
+stats data index 0 using 0 nooutput
+width = 360 + STATS_records * 50
+set terminal svg size width > 960 ? width : 960, 60 + panels * 340 \
+    font "sans-serif,12" background "white"
 set output picture
 set style data histograms
 set style histogram clustered gap 1.5
@@ -43,7 +47,7 @@ set boxwidth 1.0
 set border 3 lc "#555555"
 set tics nomirror out scale 0.5
 set grid ytics lc "#bbbbbb"
-set xtics rotate by -25 noenhanced
+set xtics rotate by 30 right noenhanced
 set yrange [0:*]
 set ylabel "speed, best peer = 1"
 set key outside right top Left reverse
