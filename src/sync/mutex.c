@@ -26,7 +26,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "base/tls.h"
+#include "sync/direct.h"
 #include "sync/wait_queue.h"
 
 enum { LOCKED = 1 << 0, WAITED = 1 << 1, KEPT = 1 << 2 };
@@ -133,10 +133,9 @@ static bool end_keeping(struct rouse_mutex *mutex)
     return free;
 }
 
-int rouse_mutex_try_lock(struct rouse_mutex *mutex)
+// `word` is what the mutex was seen to be.
+static int try_lock_from(struct rouse_mutex *mutex, uint32_t word)
 {
-    uint32_t word = 0;
-
     do {
         if ((word & LOCKED) != 0) return -EAGAIN;
         if ((word & KEPT) != 0) {
@@ -148,6 +147,23 @@ int rouse_mutex_try_lock(struct rouse_mutex *mutex)
     } while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word | LOCKED,
                                                     memory_order_acquire, memory_order_relaxed));
     return 0;
+}
+
+static inline int try_lock(struct rouse_mutex *mutex)
+{
+    uint32_t word = 0;
+
+    // Orders: as in try_lock_from().
+    if (ROUSE_LIKELY(atomic_compare_exchange_strong_explicit(
+            word_of(mutex), &word, LOCKED, memory_order_acquire, memory_order_relaxed))) {
+        return 0;
+    }
+    return try_lock_from(mutex, word);
+}
+
+int rouse_mutex_try_lock(struct rouse_mutex *mutex)
+{
+    return try_lock(mutex);
 }
 
 // ---- Unlocked ----
@@ -257,7 +273,7 @@ static rouse_poll mutex_lock_poll(struct rouse_future *self, struct rouse_contex
 
     if (!l->waiter.pushed) {
         if (!rouse_context_spend(cx)) return ROUSE_PENDING;
-        if (rouse_mutex_try_lock(l->mutex) == 0) return ROUSE_READY;
+        if (try_lock(l->mutex) == 0) return ROUSE_READY;
         l->waiter.want = rouse_now_ns();
         rouse_sleep_until_init(&l->patrol, l->waiter.want + KEEP_NS);
     }
@@ -339,8 +355,9 @@ int rouse_mutex_lock(struct rouse_mutex *mutex)
 {
     struct rouse_mutex_lock lock;
 
-    if (rs_tls.fiber == NULL && rs_tls.poll_depth == 0 && rouse_mutex_try_lock(mutex) == 0) {
-        return 0;  // a plain thread need not prepare to sleep
+    if (rs_direct_may_take() && try_lock(mutex) == 0) {
+        rs_direct_taken();
+        return 0;
     }
     rouse_mutex_lock_init(&lock, mutex);
     return rouse_await(&lock.base);

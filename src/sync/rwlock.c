@@ -2,8 +2,9 @@
 //
 // The lock for readers and writers, as a semaphore.
 
-#include <rouse/assert.h>
 #include <rouse/rwlock.h>
+
+#include "sync/semaphore.h"
 
 #define ALL ROUSE_RWLOCK_READERS_MAX
 
@@ -44,9 +45,7 @@ int rouse_rwlock_try_write_lock(struct rouse_rwlock *lock)
 
 static void give_back(struct rouse_rwlock *lock, uint64_t permits)
 {
-    rouse_assert(rouse_semaphore_available(&lock->semaphore) + permits <= ALL,
-                 "a lock is unlocked by who holds it; lock it first");
-    rouse_semaphore_release(&lock->semaphore, permits);
+    rs_semaphore_release(&lock->semaphore, permits, ALL);
 }
 
 void rouse_rwlock_read_unlock(struct rouse_rwlock *lock)

@@ -8,14 +8,15 @@
 // 2. Permits that are not enough for the first waiter stay in the word, for it.
 // 3. CLOSED is set for good, and no waiter is pushed afterwards.
 
+#include "sync/semaphore.h"
+
 #include <errno.h>
 #include <rouse/assert.h>
 #include <rouse/await.h>
-#include <rouse/semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "base/tls.h"
+#include "sync/direct.h"
 #include "sync/wait_queue.h"
 
 enum { WAITED = 1 << 0, CLOSED = 1 << 1, PERMIT = 1 << 2 };
@@ -31,7 +32,7 @@ void rouse_semaphore_init(struct rouse_semaphore *semaphore, uint64_t permits)
     *semaphore = (struct rouse_semaphore){.word = permits * PERMIT};
 }
 
-int rouse_semaphore_try_acquire(struct rouse_semaphore *semaphore, uint64_t permits)
+static inline int try_acquire(struct rouse_semaphore *semaphore, uint64_t permits)
 {
     // Relaxed: only a guess for the exchange.
     uint64_t word = atomic_load_explicit(word_of(semaphore), memory_order_relaxed);
@@ -45,6 +46,11 @@ int rouse_semaphore_try_acquire(struct rouse_semaphore *semaphore, uint64_t perm
         !atomic_compare_exchange_weak_explicit(word_of(semaphore), &word, word - permits * PERMIT,
                                                memory_order_acquire, memory_order_relaxed));
     return 0;
+}
+
+int rouse_semaphore_try_acquire(struct rouse_semaphore *semaphore, uint64_t permits)
+{
+    return try_acquire(semaphore, permits);
 }
 
 // ---- Under the queue's lock ----
@@ -128,14 +134,15 @@ static bool give(struct rouse_semaphore *semaphore, uint64_t permits)
     return true;
 }
 
-void rouse_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits)
+static inline void release(struct rouse_semaphore *semaphore, uint64_t permits, uint64_t most)
 {
     // Relaxed: only a guess for the exchange.
     uint64_t word = atomic_load_explicit(word_of(semaphore), memory_order_relaxed);
 
     for (;;) {
-        rouse_assert(word / PERMIT + permits <= ROUSE_SEMAPHORE_PERMITS_MAX,
-                     "a semaphore has less than 2^61 permits; release what was acquired");
+        rouse_assert(word / PERMIT + permits <= most,
+                     "no more is given back than was taken; release what was acquired, and if "
+                     "that is a lock, lock it first");
         if ((word & WAITED) != 0) {
             if (give(semaphore, permits)) return;
             word = atomic_load_explicit(word_of(semaphore), memory_order_relaxed);
@@ -148,6 +155,16 @@ void rouse_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits
             return;
         }
     }
+}
+
+void rs_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits, uint64_t most)
+{
+    release(semaphore, permits, most);
+}
+
+void rouse_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits)
+{
+    release(semaphore, permits, ROUSE_SEMAPHORE_PERMITS_MAX);
 }
 
 void rouse_semaphore_close(struct rouse_semaphore *semaphore)
@@ -209,7 +226,7 @@ static rouse_poll acquire_poll(struct rouse_future *self, struct rouse_context *
 
     if (!a->waiter.pushed) {
         if (!rouse_context_spend(cx)) return ROUSE_PENDING;
-        a->output = rouse_semaphore_try_acquire(a->semaphore, a->waiter.want);
+        a->output = try_acquire(a->semaphore, a->waiter.want);
         if (a->output != -EAGAIN) return ROUSE_READY;
         a->output = 0;
         return take_or_queue(a, cx) ? ROUSE_READY : ROUSE_PENDING;
@@ -296,10 +313,13 @@ int rouse_semaphore_acquire(struct rouse_semaphore *semaphore, uint64_t permits)
 {
     struct rouse_semaphore_acquire acquire;
 
-    if (rs_tls.fiber == NULL && rs_tls.poll_depth == 0) {
-        int err = rouse_semaphore_try_acquire(semaphore, permits);
+    if (rs_direct_may_take()) {
+        int err = try_acquire(semaphore, permits);
 
-        if (err != -EAGAIN) return err;  // a plain thread need not prepare to sleep
+        if (err != -EAGAIN) {
+            rs_direct_taken();
+            return err;
+        }
     }
     rouse_semaphore_acquire_init(&acquire, semaphore, permits);
     int err = rouse_await(&acquire.base);
