@@ -42,19 +42,15 @@ void rouse_event_count_notify(struct rouse_event_count *count)
     uint64_t word = atomic_fetch_add_explicit(word_of(count), NOTIFICATION, memory_order_release);
 
     if ((word & WAITED) == 0) return;
-    batch.count = 0;
     rs_waitq_lock(q);
-    while (rs_waitq_release_below(q, number_of(count), &batch)) {
-        rs_waitq_unlock(q);
-        (void)rs_batch_wake(&batch);
-        rs_waitq_lock(q);
-    }
+    // Those who come while the lock is given up have a number that is no less, and another
+    // notification, if there is one, comes for them.
+    rs_waitq_release(q, number_of(count), &batch);
     if (rs_waitq_is_empty(q)) {
         // Relaxed: the lock orders those who have to do with the bit.
         atomic_fetch_and_explicit(word_of(count), ~(uint64_t)WAITED, memory_order_relaxed);
     }
-    rs_waitq_unlock(q);
-    (void)rs_batch_wake(&batch);
+    rs_waitq_unlock_and_wake(q, &batch);
 }
 
 static struct rouse_event_count_wait *wait_of(struct rouse_future *self)

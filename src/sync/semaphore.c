@@ -107,13 +107,8 @@ static void serve_and_wake(struct rouse_semaphore *semaphore, struct rs_batch *b
 {
     struct rouse_wait_queue *q = &semaphore->waiters;
 
-    while (serve(semaphore, batch)) {
-        rs_waitq_unlock(q);
-        (void)rs_batch_wake(batch);
-        rs_waitq_lock(q);
-    }
-    rs_waitq_unlock(q);
-    (void)rs_batch_wake(batch);
+    while (serve(semaphore, batch)) rs_waitq_wake_between(q, batch);
+    rs_waitq_unlock_and_wake(q, batch);
 }
 
 // False if nobody waits by now.
@@ -172,19 +167,13 @@ void rouse_semaphore_close(struct rouse_semaphore *semaphore)
     struct rouse_wait_queue *q = &semaphore->waiters;
     struct rs_batch batch;
 
-    batch.count = 0;
     rs_waitq_lock(q);
     // Relaxed: a flag that stands for itself; who pushes looks at it under the lock.
     atomic_fetch_or_explicit(word_of(semaphore), CLOSED, memory_order_relaxed);
-    while (rs_waitq_release_below(q, UINT64_MAX, &batch)) {
-        rs_waitq_unlock(q);
-        (void)rs_batch_wake(&batch);
-        rs_waitq_lock(q);
-    }
+    rs_waitq_release(q, UINT64_MAX, &batch);
     // Relaxed: as in serve().
     atomic_fetch_and_explicit(word_of(semaphore), ~(uint64_t)WAITED, memory_order_relaxed);
-    rs_waitq_unlock(q);
-    (void)rs_batch_wake(&batch);
+    rs_waitq_unlock_and_wake(q, &batch);
 }
 
 uint64_t rouse_semaphore_available(const struct rouse_semaphore *semaphore)

@@ -60,18 +60,30 @@ bool rs_waitq_release_below(struct rouse_wait_queue *q, uint64_t limit, struct r
     return false;
 }
 
+void rs_waitq_wake_between(struct rouse_wait_queue *q, struct rs_batch *batch)
+{
+    rs_waitq_unlock_and_wake(q, batch);
+    rs_waitq_lock(q);
+}
+
+void rs_waitq_unlock_and_wake(struct rouse_wait_queue *q, struct rs_batch *batch)
+{
+    rs_waitq_unlock(q);
+    (void)rs_batch_wake(batch);
+}
+
+void rs_waitq_release(struct rouse_wait_queue *q, uint64_t limit, struct rs_batch *batch)
+{
+    batch->count = 0;
+    while (rs_waitq_release_below(q, limit, batch)) rs_waitq_wake_between(q, batch);
+}
+
 void rs_waitq_release_and_unlock(struct rouse_wait_queue *q, uint64_t limit)
 {
     struct rs_batch batch;
 
-    batch.count = 0;
-    while (rs_waitq_release_below(q, limit, &batch)) {
-        rs_waitq_unlock(q);
-        (void)rs_batch_wake(&batch);
-        rs_waitq_lock(q);
-    }
-    rs_waitq_unlock(q);
-    (void)rs_batch_wake(&batch);
+    rs_waitq_release(q, limit, &batch);
+    rs_waitq_unlock_and_wake(q, &batch);
 }
 
 enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_waiter *waiter,

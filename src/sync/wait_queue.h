@@ -78,7 +78,17 @@ struct rouse_waiter *rs_waitq_first_from(const struct rouse_wait_queue *q, uint6
 // there are more: the caller unlocks, wakes, and comes back.
 bool rs_waitq_release_below(struct rouse_wait_queue *q, uint64_t limit, struct rs_batch *batch);
 
-// The rest of that: releases them all, unlocks, and wakes.
+// Releases them all, in as many goes as it takes: between two of them the lock is given up. Those
+// of the last go are in the batch, for rs_waitq_unlock_and_wake().
+void rs_waitq_release(struct rouse_wait_queue *q, uint64_t limit, struct rs_batch *batch);
+
+// Between two goes: gives up the lock, wakes, and has it again.
+void rs_waitq_wake_between(struct rouse_wait_queue *q, struct rs_batch *batch);
+
+// After the last: gives up the lock, and wakes.
+void rs_waitq_unlock_and_wake(struct rouse_wait_queue *q, struct rs_batch *batch);
+
+// All of that: releases them all, unlocks, and wakes.
 void rs_waitq_release_and_unlock(struct rouse_wait_queue *q, uint64_t limit);
 
 // ---- Without the lock ----

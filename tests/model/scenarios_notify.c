@@ -138,6 +138,16 @@ static void event_make_waiter(void)
     (void)poll_with(&event_waits[1].base, &wakers[1], NULL);
 }
 
+// Those of the first three threads are: more than are woken in one go.
+static void event_make_crowd(void)
+{
+    event_make();
+    for (int i = 0; i < 3; i++) {
+        rouse_event_count_wait_init(&event_waits[i], count, rouse_event_count_key(count));
+        (void)poll_with(&event_waits[i].base, &wakers[i], NULL);
+    }
+}
+
 static void event_wait_for(int wanted)
 {
     struct rouse_event_count_wait *wait = &event_waits[model_self() - 1];
@@ -165,6 +175,13 @@ static void event_wait_for_two(void)
 static void event_wait_for_three(void)
 {
     event_wait_for(3);
+}
+
+// Its wait is in the queue; it may be there again before the others have been told.
+static void event_wait_again(void)
+{
+    wait_for(&event_waits[model_self() - 1].base, my_waker(), NULL);
+    event_wait_for_two();
 }
 
 static void event_notify(void)
@@ -271,6 +288,12 @@ const struct model_scenario model_notify_scenarios[] = {
      .about = "beside one that is dropped",
      .setup = event_make_waiter,
      .threads = {event_wait_for_one, event_drop, event_notify},
+     .check = event_check},
+    {.name = "event_count_crowd",
+     .about =
+         "a notification ends many waits, in as many goes as it takes, and the next one others",
+     .setup = event_make_crowd,
+     .threads = {event_wait_again, event_wait_again, event_wait_again, event_notify_twice},
      .check = event_check},
     {.name = "event_count_publishes",
      .about = "a wait that ends sees what came before the notification",
