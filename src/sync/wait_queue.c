@@ -37,7 +37,8 @@ void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
     waiter->waker = (struct rouse_waker){0};
     *(waiter->prev != NULL ? &waiter->prev->next : &q->first) = waiter->next;
     *(waiter->next != NULL ? &waiter->next->prev : &q->last) = waiter->prev;
-    waiter->state = state;
+    // Release, with the acquire in rs_waitq_look(): what was written before a grant is seen.
+    atomic_store_explicit(rs_waiter_state_of(waiter), (uint32_t)state, memory_order_release);
 }
 
 struct rouse_waiter *rs_waitq_first_from(const struct rouse_wait_queue *q, uint64_t limit)
@@ -86,12 +87,30 @@ void rs_waitq_release_and_unlock(struct rouse_wait_queue *q, uint64_t limit)
     rs_waitq_unlock_and_wake(q, &batch);
 }
 
+// Who has settled our waiter may have yet to unlock the queue, which we are perhaps about to free.
+static void let_out(struct rouse_wait_queue *q)
+{
+    const _Atomic uint32_t *word = &((struct rs_lock *)&q->lock)->word;
+
+    // Acquire, with the release in rs_unlock(): it is done with the queue. It was locked when the
+    // waiter was settled, so a lock that is free by now has been unlocked since.
+    if (ROUSE_LIKELY(atomic_load_explicit(word, memory_order_acquire) == RS_LOCK_FREE)) return;
+    rs_waitq_lock(q);
+    rs_waitq_unlock(q);
+}
+
 enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                                    struct rouse_context *cx)
 {
     const struct rouse_waker *waker = rouse_context_waker(cx);
     struct rouse_waker spare;
+    // Acquire, with the release in rs_waitq_settle().
+    uint32_t seen = atomic_load_explicit(rs_waiter_state_of(waiter), memory_order_acquire);
 
+    if (seen != RS_WAITER_QUEUED) {
+        let_out(q);
+        return (enum rs_waiter_state)seen;
+    }
     rs_waitq_lock(q);
     enum rs_waiter_state state = (enum rs_waiter_state)waiter->state;
     bool enough = state != RS_WAITER_QUEUED || rouse_waker_will_wake(&waiter->waker, waker);

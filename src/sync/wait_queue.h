@@ -7,9 +7,10 @@
 //                      |                RELEASED: it has only been woken, as everybody
 //                      +--------------> IDLE: it has given up
 //
-// 1. Queue and waiters change, and are read, under the lock only, but for `pushed`. So whoever
-//    finds out that it was granted something knows that the granter is done with the queue, and
-//    may free it.
+// 1. Queue and waiters change, and are read, under the lock only, but for `pushed`, and for the
+//    waiter's own look at whether it has been settled, which then waits until the lock is free. So
+//    whoever finds out that it was granted something knows that the granter is done with the queue,
+//    and may free it.
 // 2. For the same reason an owner that hands something over does so under the lock altogether: it
 //    does not make it free first and lock the queue then.
 // 3. A waker is cloned, woken and dropped outside the lock.
@@ -42,6 +43,11 @@ static inline void rs_waitq_lock(struct rouse_wait_queue *q)
 static inline void rs_waitq_unlock(struct rouse_wait_queue *q)
 {
     rs_unlock((struct rs_lock *)&q->lock);
+}
+
+static inline _Atomic uint32_t *rs_waiter_state_of(struct rouse_waiter *waiter)
+{
+    return (_Atomic uint32_t *)&waiter->state;
 }
 
 static inline void rs_waiter_init(struct rouse_waiter *waiter, uint64_t want)
