@@ -4,7 +4,7 @@
 //
 // 1. WAITED is set if and only if the queue is not empty, except within a critical section of the
 //    queue's lock. While it is set, the word changes under that lock only; so whoever waits first
-//    sees every permit, and nobody overtakes.
+//    sees every permit, nobody overtakes, and a store is enough.
 // 2. Permits that are not enough for the first waiter stay in the word, for it.
 // 3. CLOSED is set for good, and no waiter is pushed afterwards.
 
@@ -40,7 +40,7 @@ static inline int try_acquire(struct rouse_semaphore *semaphore, uint64_t permit
     do {
         if ((word & CLOSED) != 0) return -EBADF;
         if ((word & WAITED) != 0 || word / PERMIT < permits) return -EAGAIN;
-        // Acquire, with the release in rouse_semaphore_release() and give(): what was done under
+        // Acquire, with the release in rouse_semaphore_release() and serve(): what was done under
         // the permits before is seen. Relaxed on failure: nothing was learnt but the word.
     } while (
         !atomic_compare_exchange_weak_explicit(word_of(semaphore), &word, word - permits * PERMIT,
@@ -79,53 +79,55 @@ static bool is_closed(const struct rouse_semaphore *semaphore)
     return (atomic_load_explicit(word_of(semaphore), memory_order_relaxed) & CLOSED) != 0;
 }
 
-// Gives permits to those who wait, in their order, as far as they go. True if the batch was full
-// before the end. Those who wait when it is closed are being told so.
-static bool serve(struct rouse_semaphore *semaphore, struct rs_batch *batch)
+// Gives what there is and `fresh` permits to those who wait, in their order, as far as that goes.
+// True if the batch was full before the end. Those who wait when it is closed are being told so.
+static bool serve(struct rouse_semaphore *semaphore, uint64_t fresh, struct rs_batch *batch)
 {
     struct rouse_wait_queue *q = &semaphore->waiters;
+    // Relaxed: set, and all that was released before has been acquired, under this lock.
+    uint64_t word = atomic_load_explicit(word_of(semaphore), memory_order_relaxed);
+    struct rouse_waker waker;
+    bool full = false;
 
-    while (!rs_waitq_is_empty(q)) {
-        struct rouse_waiter *first = q->first;
-        struct rouse_waker waker;
-
-        if (is_closed(semaphore)) return false;
-        if (rs_batch_is_full(batch)) return true;
-        if (!take_or_wait(semaphore, first->want)) return false;
-        rs_waitq_settle(q, first, RS_WAITER_GRANTED, &waker);
+    if ((word & WAITED) == 0) return false;
+    word += fresh * PERMIT;
+    while ((word & CLOSED) == 0 && !rs_waitq_is_empty(q) && word / PERMIT >= q->first->want) {
+        full = rs_batch_is_full(batch);
+        if (full) break;
+        word -= q->first->want * PERMIT;
+        rs_waitq_settle(q, q->first, RS_WAITER_GRANTED, &waker);
         rs_batch_take(batch, &waker);
     }
-    // Relaxed: the lock orders those who have to do with the bit.
-    atomic_fetch_and_explicit(word_of(semaphore), ~(uint64_t)WAITED, memory_order_relaxed);
-    return false;
+    if (rs_waitq_is_empty(q)) word &= ~(uint64_t)WAITED;
+    // Release, with the acquire of whoever takes what is left.
+    atomic_store_explicit(word_of(semaphore), word, memory_order_release);
+    return full;
 }
 
 // ---- Given back ----
 
 // Serves those who wait, if they can be, and wakes them, in as many goes as it takes.
-static void serve_and_wake(struct rouse_semaphore *semaphore, struct rs_batch *batch)
+static void serve_and_wake(struct rouse_semaphore *semaphore, uint64_t fresh)
 {
     struct rouse_wait_queue *q = &semaphore->waiters;
+    struct rs_batch batch;
 
-    while (serve(semaphore, batch)) rs_waitq_wake_between(q, batch);
-    rs_waitq_unlock_and_wake(q, batch);
+    batch.count = 0;
+    for (; serve(semaphore, fresh, &batch); fresh = 0) rs_waitq_wake_between(q, &batch);
+    rs_waitq_unlock_and_wake(q, &batch);
 }
 
 // False if nobody waits by now.
 static bool give(struct rouse_semaphore *semaphore, uint64_t permits)
 {
     struct rouse_wait_queue *q = &semaphore->waiters;
-    struct rs_batch batch;
 
     rs_waitq_lock(q);
     if (rs_waitq_is_empty(q)) {
         rs_waitq_unlock(q);
         return false;
     }
-    batch.count = 0;
-    // Release, with the acquire of whoever takes them.
-    atomic_fetch_add_explicit(word_of(semaphore), permits * PERMIT, memory_order_release);
-    serve_and_wake(semaphore, &batch);
+    serve_and_wake(semaphore, permits);
     return true;
 }
 
@@ -232,14 +234,12 @@ static void acquire_drop(struct rouse_future *self)
     struct rouse_semaphore_acquire *a = acquire_of(self);
     struct rouse_wait_queue *q = &a->semaphore->waiters;
     struct rouse_waker waker = {0};
-    struct rs_batch batch;
 
     if (!a->waiter.pushed) return;
     rs_waitq_lock(q);
     if (a->waiter.state == RS_WAITER_QUEUED) {
         rs_waitq_settle(q, &a->waiter, RS_WAITER_IDLE, &waker);
-        batch.count = 0;
-        serve_and_wake(a->semaphore, &batch);  // those behind may want less
+        serve_and_wake(a->semaphore, 0);  // those behind may want less
         rouse_waker_drop(&waker);
         return;
     }
