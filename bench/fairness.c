@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
 // How evenly those who wait are served: 64 tasks that want the same thing all the time, and hold it
-// across a yield. For each kind of thing, the median of all waits, the 99th percentile of the task
-// that was served worst, and what the one is to the other.
+// across a yield. A wait is one that has to: what could be had at once, which a mutex allows to
+// whoever comes by, is counted apart. For each kind of thing, how many of the tries were waits,
+// their median, the 99th percentile of the task that was served worst, and what the one is to the
+// other: in time, and in turns, that is how often others got it meanwhile. Time has in it what else
+// the machine does; turns have not.
 //
 //     bench_fairness [WORKERS]      default 1
 
 #include <rouse.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { TASKS = 64, WAITS = 2000, PERMITS = 8 };
+enum { TASKS = 64, TRIES = 20000, PERMITS = 8 };
 
 static struct rouse_mutex mutex;
 static struct rouse_rwlock rwlock;
@@ -27,6 +32,12 @@ static void must(int64_t result, const char *what)
 
 // ---- What is wanted ----
 
+static int try_mutex(unsigned task)
+{
+    (void)task;
+    return rouse_mutex_try_lock(&mutex);
+}
+
 static int want_mutex(unsigned task)
 {
     (void)task;
@@ -37,6 +48,12 @@ static void leave_mutex(unsigned task)
 {
     (void)task;
     rouse_mutex_unlock(&mutex);
+}
+
+static int try_permit(unsigned task)
+{
+    (void)task;
+    return rouse_semaphore_try_acquire(&semaphore, 1);
 }
 
 static int want_permit(unsigned task)
@@ -52,6 +69,12 @@ static void leave_permit(unsigned task)
 }
 
 // Every tenth task writes.
+static int try_rwlock(unsigned task)
+{
+    return task % 10 == 0 ? rouse_rwlock_try_write_lock(&rwlock)
+                          : rouse_rwlock_try_read_lock(&rwlock);
+}
+
 static int want_rwlock(unsigned task)
 {
     return task % 10 == 0 ? rouse_rwlock_write_lock(&rwlock) : rouse_rwlock_read_lock(&rwlock);
@@ -67,6 +90,11 @@ static void leave_rwlock(unsigned task)
 }
 
 // A place in a channel, for a consumer that is slower than they are.
+static int try_place(unsigned task)
+{
+    return rouse_channel_try_send(tx, &(uint64_t){task});
+}
+
 static int want_place(unsigned task)
 {
     return rouse_channel_send(tx, &(uint64_t){task});
@@ -79,38 +107,67 @@ static void leave_place(unsigned task)
 
 static const struct thing {
     const char *name;
+    int (*try)(unsigned task);
     int (*want)(unsigned task);
     void (*leave)(unsigned task);
 } things[] = {
-    {"mutex", want_mutex, leave_mutex},
-    {"semaphore of 8", want_permit, leave_permit},
-    {"rwlock, 1 in 10 writes", want_rwlock, leave_rwlock},
-    {"place in a channel", want_place, leave_place},
+    {"mutex", try_mutex, want_mutex, leave_mutex},
+    {"semaphore of 8", try_permit, want_permit, leave_permit},
+    {"rwlock, 1 in 10 writes", try_rwlock, want_rwlock, leave_rwlock},
+    {"place in a channel", try_place, want_place, leave_place},
 };
 
 // ---- Who wants it ----
 
+enum measure { IN_TIME, IN_TURNS, MEASURES };
+
 struct one {
     const struct thing *thing;
     unsigned index;
-    uint64_t waits_ns[WAITS];
+    unsigned tries;
+    unsigned waits;
+    uint64_t lengths[MEASURES][TRIES];
 };
 
 static struct one ones[TASKS];
-static uint64_t all_ns[TASKS * WAITS];
+static uint64_t all[TASKS * TRIES];
+static _Atomic uint64_t turns;
+static struct rouse_barrier start;
+static atomic_bool over;  // one has tried often enough: the others are fewer from now on
+
+// Relaxed, here and below: a count, and an end; nothing else goes by them.
+static uint64_t turns_now(void)
+{
+    return atomic_load_explicit(&turns, memory_order_relaxed);
+}
+
+static void want_once(struct one *one)
+{
+    uint64_t start_ns = rouse_now_ns();
+    uint64_t start_turns = turns_now();
+
+    if (one->thing->try(one->index) < 0) {
+        must(one->thing->want(one->index), one->thing->name);
+        one->lengths[IN_TIME][one->waits] = rouse_now_ns() - start_ns;
+        one->lengths[IN_TURNS][one->waits++] = turns_now() - start_turns;
+    }
+    atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed);
+    must(rouse_yield(), "yield");
+    one->thing->leave(one->index);
+}
 
 static int want_often(void *arg)
 {
     struct one *one = arg;
 
-    for (int i = 0; i < WAITS; i++) {
-        uint64_t start_ns = rouse_now_ns();
-
-        must(one->thing->want(one->index), one->thing->name);
-        one->waits_ns[i] = rouse_now_ns() - start_ns;
-        must(rouse_yield(), "yield");
-        one->thing->leave(one->index);
+    one->tries = 0;
+    one->waits = 0;
+    must(rouse_barrier_wait(&start), "start");
+    while (one->tries < TRIES && !atomic_load_explicit(&over, memory_order_relaxed)) {
+        want_once(one);
+        one->tries++;
     }
+    atomic_store_explicit(&over, true, memory_order_relaxed);
     return 0;
 }
 
@@ -133,22 +190,43 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report(const struct thing *thing)
+// What the waits were like by one measure, whose unit is so many of what was recorded.
+static void report_by(enum measure measure, double unit, const char *name)
 {
-    uint64_t worst_ns = 0;
+    uint64_t worst = 0;
+    size_t waits = 0;
 
     for (int t = 0; t < TASKS; t++) {
-        for (int i = 0; i < WAITS; i++) all_ns[t * WAITS + i] = ones[t].waits_ns[i];
-        qsort(ones[t].waits_ns, WAITS, sizeof(uint64_t), by_value);
-        uint64_t p99_ns = ones[t].waits_ns[WAITS * 99 / 100];
+        uint64_t *lengths = ones[t].lengths[measure];
+        unsigned count = ones[t].waits;
 
-        if (p99_ns > worst_ns) worst_ns = p99_ns;
+        if (count == 0) continue;
+        memcpy(&all[waits], lengths, count * sizeof(uint64_t));
+        waits += count;
+        qsort(lengths, count, sizeof(uint64_t), by_value);
+        if (lengths[count * 99 / 100] > worst) worst = lengths[count * 99 / 100];
     }
-    qsort(all_ns, TASKS * WAITS, sizeof(uint64_t), by_value);
-    uint64_t median_ns = all_ns[TASKS * WAITS / 2];
+    if (waits == 0) return;
+    qsort(all, waits, sizeof(uint64_t), by_value);
+    uint64_t median = all[waits / 2];
 
-    printf("%-24s median %8.1f us, p99 of the least lucky task %8.1f us, ratio %.2f\n", thing->name,
-           (double)median_ns / 1e3, (double)worst_ns / 1e3, (double)worst_ns / (double)median_ns);
+    printf("; %s: median %.1f, worst p99 %.1f, ratio %.2f", name, (double)median / unit,
+           (double)worst / unit, (double)worst / (double)median);
+}
+
+static void report(const struct thing *thing)
+{
+    size_t tries = 0;
+    size_t waits = 0;
+
+    for (int t = 0; t < TASKS; t++) {
+        tries += ones[t].tries;
+        waits += ones[t].waits;
+    }
+    printf("%-22s %5.1f %% wait", thing->name, 100.0 * (double)waits / (double)tries);
+    report_by(IN_TIME, 1e3, "us");
+    report_by(IN_TURNS, 1, "turns");
+    printf("\n");
 }
 
 static void measure(const struct thing *thing)
@@ -158,6 +236,8 @@ static void measure(const struct thing *thing)
 
     must(rouse_channel_new(&tx, &rx, sizeof(uint64_t), PERMITS), "channel");
     must(rouse_spawn(&consumer, consume, NULL), "spawn");
+    rouse_barrier_init(&start, TASKS);
+    atomic_store_explicit(&over, false, memory_order_relaxed);
     for (unsigned t = 0; t < TASKS; t++) {
         ones[t].thing = thing;
         ones[t].index = t;
