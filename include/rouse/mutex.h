@@ -4,11 +4,11 @@
 // across waits. It is unlocked by any thread.
 //
 // An unlock makes it free and wakes the one who has waited longest; whoever comes by may take it
-// first, which costs no switch between tasks. But only for so long: from the moment on that the
-// first waiter has waited for a millisecond, an unlock keeps the lock for him, for a millisecond;
-// then it is for whoever looks. So it is fast, nobody starves, and a waiter that nobody polls does
-// not keep the others out: those behind look after it, when they have waited twice as long as at
-// their last look, and every 100 milliseconds at last.
+// first, which costs no switch between tasks. But only so often: from the moment on that the first
+// waiter has come too late 16 times, or has waited for a millisecond, an unlock keeps the lock for
+// him, for a millisecond; then it is for whoever looks. So it is fast, nobody starves, and a waiter
+// that nobody polls does not keep the others out: those behind look after it, when they have waited
+// twice as long as at their last look, and every 100 milliseconds at last.
 
 #ifndef ROUSE_MUTEX_H
 #define ROUSE_MUTEX_H
@@ -22,8 +22,8 @@ ROUSE_EXTERN_C_BEGIN
 // In the caller's storage; all zero is a mutex that nobody holds. The words are private.
 struct rouse_mutex {
     uint32_t word;
-    struct rouse_waiter *heir;  // for whom it is kept
-    uint64_t kept_until_ns;
+    uint32_t vain;           // how often the first waiter has been woken in vain
+    uint64_t kept_until_ns;  // 0: nobody else has looked yet
     struct rouse_wait_queue waiters;
 };
 
@@ -45,6 +45,7 @@ struct rouse_mutex_lock {
     struct rouse_mutex *mutex;  // NULL: taken over by the caller
     struct rouse_waiter waiter;
     struct rouse_sleep patrol;  // looks after those in front, who may not be polled
+    bool old;                   // has waited for a millisecond
 };
 
 /// Locks the mutex as soon as that can be.

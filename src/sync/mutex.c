@@ -3,37 +3,44 @@
 // The mutex. A word that says whether it is locked, and a queue of those who wait; the first one
 // stays in the queue until it has locked the mutex itself.
 //
-//     0 --lock--> LOCKED --a waiter--> LOCKED|WAITED --unlock--> WAITED (free, the first is woken)
-//                                            |                      |
-//                                            |     whoever is there locks it, or who waits
-//                                            |
-//              the first has waited for long +--unlock--> WAITED|KEPT: free for the heir only
+//     0 --lock--> LOCKED --a waiter--> LOCKED|WAITED --unlock--> WAITED|WOKEN: free, and the
+//                   ^                     ^       |                 |     ^    first is woken
+//                   |                     |       |            lock |     | unlock
+//                   +-- the last one      |       |                 v     |
+//                       locks it          +-------|--first looks-- LOCKED|WAITED|WOKEN
+//                                                 |                    somebody barged in
+//                                                 | unlock, when the first is due
+//                                                 v
+//                                         WAITED|WOKEN|KEPT: free for the first only
 //
-// 1. WAITED is set if and only if the queue is not empty, KEPT if and only if there is an heir,
-//    but for critical sections of the queue's lock. Both change under that lock only.
+// 1. WAITED is set if and only if the queue is not empty, and WOKEN if and only if its first one
+//    has been woken and has not looked since: it has no waker. KEPT is set only with both. They
+//    change under the queue's lock only, and the former two hold but for its critical sections.
 // 2. LOCKED is set by anyone where KEPT is not, and cleared by who holds the mutex: without the
-//    queue's lock only where nobody waits. So an unlock that wakes is done with the mutex before
-//    anybody who waited can have it, and free it.
-// 3. A queued waiter without a waker has been woken since its last poll.
-// 4. A free mutex with waiters has one that was woken, or an heir; and if that one is not polled,
-//    the patrol of those behind it looks after them.
+//    queue's lock only where nobody waits, or who waits has been woken. So an unlock that wakes is
+//    done with the mutex before anybody who waited can have it, and free it; any other unlock is
+//    done with it at once. Where it is locked and waited for, and nobody has been woken, the word
+//    changes under that lock only.
+// 3. A free mutex with waiters has one that was woken; and if that one is not polled, the patrol of
+//    those behind it looks after them.
+
+#include "sync/mutex.h"
 
 #include <errno.h>
 #include <rouse/assert.h>
 #include <rouse/await.h>
 #include <rouse/clock.h>
-#include <rouse/mutex.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #include "sync/direct.h"
 #include "sync/wait_queue.h"
 
-enum { LOCKED = 1 << 0, WAITED = 1 << 1, KEPT = 1 << 2 };
+enum { LOCKED = 1 << 0, WAITED = 1 << 1, WOKEN = 1 << 2, KEPT = 1 << 3 };
 
-// For how long others may lock the mutex before the one who has waited longest; and for how long
-// it is kept for him then.
+// Also when the first one has waited for that long the mutex is kept for him: his patrol says so.
 #define BARGE_NS ROUSE_NS_PER_MS
+// For how long it is kept, from the moment on that somebody else looks.
 #define KEEP_NS ROUSE_NS_PER_MS
 // How long nobody may look after those in front, at most.
 #define PATROL_MAX_NS (100 * ROUSE_NS_PER_MS)
@@ -56,81 +63,89 @@ bool rouse_mutex_is_locked(const struct rouse_mutex *mutex)
 
 // ---- Under the queue's lock ----
 
-// Keeps a free mutex for `heir`; for nobody, if that is NULL. `waker` gets the heir's.
-static void keep_for(struct rouse_mutex *mutex, struct rouse_waiter *heir, uint64_t now_ns,
-                     struct rouse_waker *waker)
+// The first one has been told. `waker` gets its own; the caller sees to WOKEN.
+static void take_waker(struct rouse_mutex *mutex, struct rouse_waker *waker)
 {
-    mutex->heir = heir;
-    if (heir == NULL) {
-        // Relaxed: it goes on the release of the last holder's unlock.
-        atomic_fetch_and_explicit(word_of(mutex), ~(uint32_t)KEPT, memory_order_relaxed);
-        return;
-    }
-    mutex->kept_until_ns = now_ns + KEEP_NS;
-    *waker = heir->waker;
-    heir->waker = (struct rouse_waker){0};
+    struct rouse_waiter *first = mutex->waiters.first;
+
+    *waker = first->waker;
+    first->waker = (struct rouse_waker){0};
 }
 
-// The heir does not come: the mutex is for all again, and first for whoever looks right now.
-static void pass_over(struct rouse_mutex *mutex)
+// The first one does not come: the mutex is for all again, and first for whoever looks right now.
+static void pass_over(struct rouse_mutex *mutex, uint64_t now_ns)
 {
-    if (mutex->heir == NULL || rouse_now_ns() < mutex->kept_until_ns) return;
-    keep_for(mutex, NULL, 0, NULL);
+    // Relaxed: the bit changes under our lock.
+    if ((atomic_load_explicit(word_of(mutex), memory_order_relaxed) & KEPT) == 0) return;
+    if (mutex->kept_until_ns == 0) mutex->kept_until_ns = now_ns + KEEP_NS;
+    if (now_ns < mutex->kept_until_ns) return;
+    // Relaxed: it goes on the release of the last holder's unlock.
+    atomic_fetch_and_explicit(word_of(mutex), ~(uint32_t)KEPT, memory_order_relaxed);
 }
 
-// Locks the mutex for `self`, if it may have it. If not, says that somebody waits.
-static bool lock_or_wait(struct rouse_mutex *mutex, const struct rouse_waiter *self)
+// Locks the mutex for `self`, if it may have it. If not, and it may wait, says that it does.
+static bool lock_or_wait(struct rouse_mutex *mutex, const struct rouse_waiter *self, bool may_wait)
 {
-    bool kept = mutex->heir != NULL && mutex->heir != self;
+    bool first = mutex->waiters.first == self;
     // Relaxed, and on failure: only a guess for the exchange.
     uint32_t word = atomic_load_explicit(word_of(mutex), memory_order_relaxed);
 
     for (;;) {
-        bool free = !kept && (word & LOCKED) == 0;
-        uint32_t next = free ? (word | LOCKED) & ~(uint32_t)KEPT : word | WAITED;
+        bool free = (word & LOCKED) == 0 && (first || (word & KEPT) == 0);
+        uint32_t next = (word | (free ? LOCKED : WAITED)) & ~(uint32_t)(first ? WOKEN | KEPT : 0);
 
-        // Acquire, as in rouse_mutex_try_lock().
+        // What says already that it is locked, or kept, and waited for, may stay as it is.
+        if (!free && (!may_wait || next == word)) return false;
+        // Acquire, as in try_lock().
         if (atomic_compare_exchange_weak_explicit(word_of(mutex), &word, next, memory_order_acquire,
                                                   memory_order_relaxed)) {
-            if (free) mutex->heir = NULL;
+            if (first && !free) mutex->vain++;
             return free;
         }
     }
 }
 
-// A waiter leaves the queue.
+// A waiter leaves the queue, with its mark if it was the first one.
 static void leave_queue(struct rouse_mutex *mutex, struct rouse_waiter *waiter,
                         struct rouse_waker *waker)
 {
+    if (mutex->waiters.first == waiter) mutex->vain = 0;
     rs_waitq_settle(&mutex->waiters, waiter, RS_WAITER_IDLE, waker);
     if (!rs_waitq_is_empty(&mutex->waiters)) return;
-    // Relaxed: the lock orders those who have to do with the bit.
-    atomic_fetch_and_explicit(word_of(mutex), ~(uint32_t)WAITED, memory_order_relaxed);
+    // Relaxed: the lock orders those who have to do with the bits.
+    atomic_fetch_and_explicit(word_of(mutex), LOCKED, memory_order_relaxed);
 }
 
-// Wakes the first one, if the mutex is free and nobody has been woken for it.
-static void wake_first(struct rouse_mutex *mutex, struct rouse_waker *waker)
+// The first one had been woken, and is gone. If the mutex is free, or even kept, that goes for the
+// next one; else the unlock will see to it.
+static void wake_next(struct rouse_mutex *mutex, struct rouse_waker *waker)
 {
-    struct rouse_waiter *first = mutex->waiters.first;
+    // Relaxed, and on failure: only a guess for the exchange.
+    uint32_t word = atomic_load_explicit(word_of(mutex), memory_order_relaxed);
 
-    if (first == NULL) return;
-    *waker = first->waker;
-    first->waker = (struct rouse_waker){0};
+    do {
+        if ((word & LOCKED) == 0) {
+            mutex->kept_until_ns = 0;
+            take_waker(mutex, waker);
+            return;
+        }
+        // Relaxed: as in leave_queue().
+    } while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word & ~(uint32_t)WOKEN,
+                                                    memory_order_relaxed, memory_order_relaxed));
 }
 
 // ---- Tried ----
 
-// True if it was kept for somebody who does not come, and is so no longer.
+// True if it is kept for nobody by now.
 static bool end_keeping(struct rouse_mutex *mutex)
 {
     rs_waitq_lock(&mutex->waiters);
-    bool kept = mutex->heir != NULL;
-
-    pass_over(mutex);
-    bool free = kept && mutex->heir == NULL;
+    pass_over(mutex, rouse_now_ns());
+    // Relaxed: the bit changes under our lock.
+    bool kept = (atomic_load_explicit(word_of(mutex), memory_order_relaxed) & KEPT) != 0;
 
     rs_waitq_unlock(&mutex->waiters);
-    return free;
+    return !kept;
 }
 
 // `word` is what the mutex was seen to be.
@@ -168,6 +183,14 @@ int rouse_mutex_try_lock(struct rouse_mutex *mutex)
 
 // ---- Unlocked ----
 
+static bool is_due(const struct rouse_mutex *mutex)
+{
+    const struct rouse_waiter *first = mutex->waiters.first;
+
+    return mutex->vain >= RS_MUTEX_VAIN_MAX ||
+           ROUSE_CONTAINER_OF(first, const struct rouse_mutex_lock, waiter)->old;
+}
+
 // False if nobody waits by now.
 static bool unlock_and_wake(struct rouse_mutex *mutex)
 {
@@ -179,17 +202,13 @@ static bool unlock_and_wake(struct rouse_mutex *mutex)
         rs_waitq_unlock(q);
         return false;
     }
-    uint64_t now_ns = rouse_now_ns();
-    bool keep = now_ns - q->first->want >= BARGE_NS;
+    bool keep = is_due(mutex);
 
-    if (keep) {
-        keep_for(mutex, q->first, now_ns, &waker);
-    } else {
-        wake_first(mutex, &waker);
-    }
-    // Release, with the acquire of whoever locks it next. A store: while it is locked, the word
-    // changes under our lock only.
-    atomic_store_explicit(word_of(mutex), keep ? WAITED | KEPT : WAITED, memory_order_release);
+    mutex->kept_until_ns = 0;
+    take_waker(mutex, &waker);
+    // Release, with the acquire of whoever locks it next. A store: while it is locked and nobody
+    // has been woken, the word changes under our lock only.
+    atomic_store_explicit(word_of(mutex), WAITED | WOKEN | (keep ? KEPT : 0), memory_order_release);
     rs_waitq_unlock(q);
     rouse_waker_wake(&waker);
     return true;
@@ -200,10 +219,11 @@ void rouse_mutex_unlock(struct rouse_mutex *mutex)
     uint32_t word = LOCKED;
 
     // Release, with the acquire of whoever locks it next. Relaxed on failure: only we unlock it.
-    while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, 0, memory_order_release,
-                                                  memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word & ~(uint32_t)LOCKED,
+                                                  memory_order_release, memory_order_relaxed)) {
         rouse_assert((word & LOCKED) != 0, "a mutex is unlocked by who holds it; lock it first");
-        if ((word & WAITED) != 0 && unlock_and_wake(mutex)) return;
+        if ((word & (WAITED | WOKEN)) != WAITED) continue;
+        if (unlock_and_wake(mutex)) return;
         word = LOCKED;
     }
 }
@@ -221,21 +241,23 @@ struct wakers {
     struct rouse_waker old;   // of the last poll
 };
 
-// Locks the mutex, or waits in the queue.
-static bool lock_or_queue(struct rouse_mutex_lock *l, struct wakers *wakers)
+// Locks the mutex, or waits in the queue if it may.
+static bool lock_or_queue(struct rouse_mutex_lock *l, bool may_wait, struct wakers *wakers)
 {
     struct rouse_mutex *mutex = l->mutex;
     struct rouse_waiter *waiter = &l->waiter;
 
     rs_waitq_lock(&mutex->waiters);
-    if (mutex->heir != waiter) pass_over(mutex);
-    bool locked = lock_or_wait(mutex, waiter);
+    if (mutex->waiters.first != waiter) {
+        pass_over(mutex, waiter->pushed ? rouse_now_ns() : waiter->want);
+    }
+    bool locked = lock_or_wait(mutex, waiter, may_wait);
 
     if (!waiter->pushed) {
         if (!locked) rs_waitq_push(&mutex->waiters, waiter, &wakers->mine);
     } else if (locked) {
         leave_queue(mutex, waiter, &wakers->old);
-    } else {
+    } else if (may_wait) {
         wakers->old = waiter->waker;
         waiter->waker = wakers->mine;
         wakers->mine = (struct rouse_waker){0};
@@ -244,14 +266,33 @@ static bool lock_or_queue(struct rouse_mutex_lock *l, struct wakers *wakers)
     return locked;
 }
 
+// One that was woken finds the mutex free, as a rule, and needs no waker then.
+static bool lock_queued(struct rouse_mutex_lock *l)
+{
+    struct wakers wakers = {0};
+
+    if (rouse_mutex_is_locked(l->mutex) || !lock_or_queue(l, false, &wakers)) return false;
+    rouse_waker_drop(&wakers.old);
+    return true;
+}
+
 // As long as it has waited so far, so ever more seldom: thousands who look all the time would keep
 // the processors from the one whose turn it is.
 static uint64_t patrol_length(const struct rouse_mutex_lock *l)
 {
     uint64_t waited_ns = rouse_now_ns() - l->waiter.want;
 
-    if (waited_ns < KEEP_NS) return KEEP_NS;
+    if (waited_ns < BARGE_NS) return BARGE_NS;
     return waited_ns < PATROL_MAX_NS ? waited_ns : PATROL_MAX_NS;
+}
+
+// It has waited for long enough.
+static void grow_old(struct rouse_mutex_lock *l)
+{
+    if (l->old) return;
+    rs_waitq_lock(&l->mutex->waiters);
+    l->old = true;
+    rs_waitq_unlock(&l->mutex->waiters);
 }
 
 // Comes back to see whether the mutex lies free, kept for somebody who is not polled. Where there
@@ -262,6 +303,7 @@ static void patrol(struct rouse_mutex_lock *l, struct rouse_context *cx)
 
     while (has_driver && rouse_future_poll(&l->patrol.base, cx) == ROUSE_READY) {
         has_driver = l->patrol.output == 0;
+        if (has_driver) grow_old(l);
         rouse_sleep_init(&l->patrol, patrol_length(l));
     }
 }
@@ -275,13 +317,16 @@ static rouse_poll mutex_lock_poll(struct rouse_future *self, struct rouse_contex
         if (!rouse_context_spend(cx)) return ROUSE_PENDING;
         if (try_lock(l->mutex) == 0) return ROUSE_READY;
         l->waiter.want = rouse_now_ns();
-        rouse_sleep_until_init(&l->patrol, l->waiter.want + KEEP_NS);
+        rouse_sleep_until_init(&l->patrol, l->waiter.want + BARGE_NS);
     }
-    wakers.mine = rouse_waker_clone(rouse_context_waker(cx));
-    bool locked = lock_or_queue(l, &wakers);
+    bool locked = l->waiter.pushed && lock_queued(l);
 
-    rouse_waker_drop(&wakers.mine);
-    rouse_waker_drop(&wakers.old);
+    if (!locked) {
+        wakers.mine = rouse_waker_clone(rouse_context_waker(cx));
+        locked = lock_or_queue(l, true, &wakers);
+        rouse_waker_drop(&wakers.mine);
+        rouse_waker_drop(&wakers.old);
+    }
     if (!locked) {
         patrol(l, cx);
         return ROUSE_PENDING;
@@ -301,14 +346,12 @@ static void mutex_lock_drop(struct rouse_future *self)
     if (!l->waiter.pushed) return;
     rouse_future_drop(&l->patrol.base);
     rs_waitq_lock(&mutex->waiters);
-    bool woken = l->waiter.waker.vtable == NULL;
+    // Relaxed: the bit changes under our lock.
+    bool woken = mutex->waiters.first == &l->waiter &&
+                 (atomic_load_explicit(word_of(mutex), memory_order_relaxed) & WOKEN) != 0;
 
-    if (mutex->heir == &l->waiter) {
-        keep_for(mutex, l->waiter.next, rouse_now_ns(), &other);
-        woken = mutex->heir == NULL;
-    }
     leave_queue(mutex, &l->waiter, &waker);
-    if (woken && mutex->heir == NULL && !rouse_mutex_is_locked(mutex)) wake_first(mutex, &other);
+    if (woken && !rs_waitq_is_empty(&mutex->waiters)) wake_next(mutex, &other);
     rs_waitq_unlock(&mutex->waiters);
     rouse_waker_drop(&waker);
     rouse_waker_wake(&other);
@@ -341,6 +384,7 @@ void rouse_mutex_lock_init(struct rouse_mutex_lock *lock, struct rouse_mutex *mu
 {
     lock->base.vtable = &lock_vtable;
     lock->mutex = mutex;
+    lock->old = false;
     rs_waiter_init(&lock->waiter, 0);
 }
 

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 #include <rouse/clock.h>
-#include <rouse/mutex.h>
 
+#include "sync/mutex.h"
 #include "wait.h"
 
 enum { LOCKERS = 4 };
@@ -91,18 +91,27 @@ static void make_queue(void)
     parties = 2;
 }
 
-// The first one has waited long enough for the mutex to be kept for him.
-static void make_old_queue(void)
+// The first one has been woken in vain as often as he may: the mutex will be kept for him.
+static void come_too_late(void)
 {
-    make_queue();
-    rouse_clock_advance(ROUSE_NS_PER_MS);
+    for (int i = 0; i < RS_MUTEX_VAIN_MAX; i++) {
+        rouse_mutex_unlock(mutex);
+        model_claim(rouse_mutex_try_lock(mutex) == 0, "at first who is there may lock it");
+        model_claim(model_waker_take(&lockers[0].waker) && !look(&lockers[0]), "before who waits");
+    }
 }
 
-static void make_old_waiter(void)
+static void make_due_queue(void)
+{
+    make_queue();
+    come_too_late();
+}
+
+static void make_due_waiter(void)
 {
     begin_locked(1);
     parties = 1;
-    rouse_clock_advance(ROUSE_NS_PER_MS);
+    come_too_late();
 }
 
 // ---- Threads ----
@@ -142,6 +151,12 @@ static void try_to_lock(void)
     }
 }
 
+static void try_twice(void)
+{
+    try_to_lock();
+    try_to_lock();
+}
+
 static void drop(void)
 {
     rouse_future_drop(&mine()->lock.base);
@@ -176,6 +191,9 @@ static void get_past(void)
     rouse_clock_advance(ROUSE_NS_PER_MS);
     model_claim(look(third), "but not for longer than a millisecond");
     rouse_future_drop(&third->lock.base);
+    model_claim(rouse_mutex_try_lock(mutex) == 0, "and not again before he has looked");
+    model_claim(!look(&lockers[0]), "which he does");
+    rouse_mutex_unlock(mutex);
     model_claim(rouse_mutex_try_lock(mutex) == -EAGAIN, "then it is kept again");
     rouse_clock_advance(ROUSE_NS_PER_MS);
     model_claim(rouse_mutex_try_lock(mutex) == 0, "and may be tried for after a while, too");
@@ -190,17 +208,15 @@ static void come_after(void)
     rouse_mutex_unlock(mutex);
     model_claim(look(&lockers[0]) && !look(&lockers[1]), "the heir locks it, and the next waits");
     rouse_future_drop(&lockers[0].lock.base);
-    model_claim(look(&lockers[1]), "for nobody else");
+    model_claim(rouse_mutex_try_lock(mutex) == 0, "for whom it is not kept at once");
+    rouse_mutex_unlock(mutex);
+    model_claim(look(&lockers[1]), "and who then locks it");
     rouse_future_drop(&lockers[1].lock.base);
 }
 
 static void barge_in(void)
 {
-    rouse_mutex_unlock(mutex);
-    rouse_clock_advance(ROUSE_NS_PER_MS - 1);
-    model_claim(rouse_mutex_try_lock(mutex) == 0, "at first who is there may lock it");
-    model_claim(model_waker_take(&lockers[0].waker) && !look(&lockers[0]), "before who waits");
-    rouse_clock_advance(1);
+    come_too_late();
     rouse_mutex_unlock(mutex);
     model_claim(rouse_mutex_try_lock(mutex) == -EAGAIN, "later not");
     model_claim(look(&lockers[0]), "and who waits can");
@@ -231,18 +247,23 @@ const struct model_scenario model_mutex_scenarios[] = {
      .check = check},
     {.name = "mutex_kept",
      .about = "so they do when it is kept for them",
-     .setup = make_old_queue,
+     .setup = make_due_queue,
      .threads = {lock, lock, unlock},
      .check = check},
     {.name = "mutex_kept_for_one",
      .about = "or for the only one",
-     .setup = make_old_waiter,
+     .setup = make_due_waiter,
      .threads = {lock, unlock},
      .check = check},
     {.name = "mutex_kept_against_try",
      .about = "while others try",
-     .setup = make_old_queue,
+     .setup = make_due_queue,
      .threads = {lock_and_stay, lock_and_stay, unlock, try_to_lock},
+     .check = check_free},
+    {.name = "mutex_queue_against_try",
+     .about = "and so they do while others barge in before one that was woken",
+     .setup = make_queue,
+     .threads = {lock_and_stay, lock_and_stay, unlock, try_twice},
      .check = check_free},
     {.name = "mutex_drop",
      .about = "a waiter that is dropped when it is woken lets the next one be woken",
@@ -251,12 +272,12 @@ const struct model_scenario model_mutex_scenarios[] = {
      .check = check_free},
     {.name = "mutex_drop_heir",
      .about = "one that is dropped when the mutex is kept for it leaves it to the next",
-     .setup = make_old_queue,
+     .setup = make_due_queue,
      .threads = {drop, lock_and_stay, unlock},
      .check = check_free},
     {.name = "mutex_drop_last",
      .about = "or for all, if there is none",
-     .setup = make_old_waiter,
+     .setup = make_due_waiter,
      .threads = {drop, lock_and_stay, unlock},
      .check = check_free},
     {.name = "mutex_look_and_drop",
@@ -271,21 +292,21 @@ const struct model_scenario model_mutex_scenarios[] = {
      .check = check_free},
     {.name = "mutex_other_waker",
      .about = "of two wakers the last one is woken",
-     .setup = make_old_waiter,
+     .setup = make_due_waiter,
      .threads = {lock_with_other_waker, unlock},
      .check = check},
     {.name = "mutex_absent_heir",
      .about = "an heir who does not come is passed over",
-     .setup = make_old_queue,
+     .setup = make_due_queue,
      .threads = {get_past},
      .check = check_free},
     {.name = "mutex_after_heir",
      .about = "an heir who has come is none any more",
-     .setup = make_old_waiter,
+     .setup = make_due_waiter,
      .threads = {come_after},
      .check = check_free},
     {.name = "mutex_patience",
-     .about = "others may lock it first, for a while",
+     .about = "others may lock it first, so many times",
      .setup = make_queue,
      .threads = {barge_in},
      .check = check_free},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The mutex, by hand on a virtual clock: order, cancel in every state, who may barge and for how
-// long, for whom it is kept; then with tasks and threads.
+// often and how long, for whom it is kept; then with tasks and threads.
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,6 +14,7 @@
 #include "hand_waker.h"
 #include "heap.h"
 #include "panics.h"
+#include "sync/mutex.h"
 
 #define MS ROUSE_NS_PER_MS
 
@@ -65,6 +66,18 @@ static bool queue_up(struct turn *turns, int count)
         pending = pending && !locks(&turns[i]);
     }
     return locked && pending;
+}
+
+// The first one is woken, and comes too late, as often as it may. The mutex is locked.
+static bool comes_too_late(struct turn *first)
+{
+    bool late = true;
+
+    for (int i = 0; i < RS_MUTEX_VAIN_MAX; i++) {
+        rouse_mutex_unlock(&mutex);
+        late = late && is_woken(first) && rouse_mutex_try_lock(&mutex) == 0 && !locks(first);
+    }
+    return late;
 }
 
 // Free, and nobody waits.
@@ -189,7 +202,7 @@ static void drop_heir(void)
     struct turn t[3];
 
     (void)queue_up(t, 3);
-    rouse_clock_advance(MS);
+    (void)comes_too_late(&t[0]);
     rouse_mutex_unlock(&mutex);
     claim(is_woken(&t[0]) && rouse_mutex_try_lock(&mutex) == -EAGAIN, "kept for the first");
     drop(&t[0]);
@@ -219,16 +232,9 @@ static void drop_ended(void)
 static void barging(void)
 {
     struct turn t;
-    bool barged = true;
 
     (void)queue_up(&t, 1);
-    rouse_clock_advance(MS - 1);
-    for (int i = 0; i < 3; i++) {
-        rouse_mutex_unlock(&mutex);
-        barged = barged && is_woken(&t) && rouse_mutex_try_lock(&mutex) == 0 && !locks(&t);
-    }
-    claim(barged, "for less than a millisecond others may be faster");
-    rouse_clock_advance(1);
+    claim(comes_too_late(&t), "some times others may be faster");
     rouse_mutex_unlock(&mutex);
     claim(rouse_mutex_try_lock(&mutex) == -EAGAIN && !rouse_mutex_is_locked(&mutex),
           "after that the mutex is kept for the one who waits");
@@ -237,17 +243,39 @@ static void barging(void)
     claim(is_idle(), "and it is for all again");
 }
 
+// One that was woken is on its way: whoever barges in meanwhile wakes nobody.
+static void barging_before_a_look(void)
+{
+    struct turn t[2];
+    bool quiet = true;
+
+    (void)queue_up(t, 2);
+    rouse_mutex_unlock(&mutex);
+    bool woken = is_woken(&t[0]);
+
+    for (int i = 0; i < 2 * RS_MUTEX_VAIN_MAX; i++) {
+        quiet = quiet && rouse_mutex_try_lock(&mutex) == 0;
+        rouse_mutex_unlock(&mutex);
+        quiet = quiet && !is_woken(&t[0]) && !is_woken(&t[1]);
+    }
+    claim(woken && quiet, "one that was woken is not woken again before it looks");
+    claim(locks(&t[0]), "and gets the mutex when it does");
+    rouse_mutex_unlock(&mutex);
+    claim(is_woken(&t[1]) && locks(&t[1]), "as does the next");
+    rouse_mutex_unlock(&mutex);
+}
+
 // Where tasks wait for their turn on a worker for longer than that, it must go on all the same.
 static void a_late_heir(void)
 {
     struct turn t[3];
 
     (void)queue_up(t, 3);
-    rouse_clock_advance(MS);
+    (void)comes_too_late(&t[0]);
     rouse_mutex_unlock(&mutex);
+    claim(is_woken(&t[0]) && !locks(&t[2]) && !is_woken(&t[1]), "the mutex is kept for the first");
     rouse_clock_advance(MS - 1);
-    claim(is_woken(&t[0]) && !locks(&t[2]) && !is_woken(&t[1]),
-          "the mutex is kept for the first for a millisecond");
+    claim(!locks(&t[2]), "for a millisecond from the first look on");
     rouse_clock_advance(1);
     claim(locks(&t[2]), "then for whoever looks");
     claim(!locks(&t[0]), "and not for the first any more");
@@ -266,17 +294,19 @@ static void an_absent_heir(void)
     struct turn late;
 
     (void)queue_up(&t, 1);
-    rouse_clock_advance(MS);
+    (void)comes_too_late(&t);
     rouse_mutex_unlock(&mutex);
     begin(&late);
     claim(!locks(&late), "kept for one who is not there");
     rouse_clock_advance(MS);
     claim(locks(&late), "a mutex goes to who comes after a millisecond");
-    rouse_clock_advance(MS);
     drop(&late);
-    claim(rouse_mutex_try_lock(&mutex) == -EAGAIN, "kept again");
+    claim(rouse_mutex_try_lock(&mutex) == 0, "and to all until that one has looked");
+    claim(!locks(&t), "in vain once more");
+    rouse_mutex_unlock(&mutex);
+    claim(rouse_mutex_try_lock(&mutex) == -EAGAIN, "then it is kept again");
     rouse_clock_advance(MS);
-    claim(rouse_mutex_try_lock(&mutex) == 0, "it goes to who tries after a millisecond, too");
+    claim(rouse_mutex_try_lock(&mutex) == 0, "and goes to who tries after a millisecond, too");
     rouse_mutex_unlock(&mutex);
     drop(&t);
     claim(is_idle(), "nothing is left of it");
@@ -311,6 +341,26 @@ static void a_patrol_by_hand(void)
     drop(&t[0]);
     rouse_driver_free(driver);
     claim(is_idle() && is_gone(&t[0]) && is_gone(&t[1]), "nothing is left of the patrol");
+}
+
+static void an_old_waiter(void)
+{
+    struct rouse_driver *driver;
+    struct turn t;
+
+    if (rouse_driver_new(&driver, NULL) < 0) exit(1);
+    (void)queue_up(&t, 1);
+    (void)hand_waker_poll_under(&t.hand, &t.lock.base, driver);
+    turn_until(driver, rouse_now_ns() + MS);
+    (void)is_woken(&t);
+    (void)hand_waker_poll_under(&t.hand, &t.lock.base, driver);
+    rouse_mutex_unlock(&mutex);
+    claim(rouse_mutex_try_lock(&mutex) == -EAGAIN,
+          "for one who has waited for a millisecond the mutex is kept at once");
+    claim(is_woken(&t) && locks(&t), "and who then locks it");
+    rouse_mutex_unlock(&mutex);
+    rouse_driver_free(driver);
+    claim(is_idle(), "to the end");
 }
 
 static void patience(void)
@@ -448,9 +498,11 @@ int main(void)
     drop_heir();
     drop_ended();
     barging();
+    barging_before_a_look();
     a_late_heir();
     an_absent_heir();
     a_patrol_by_hand();
+    an_old_waiter();
     patience();
     cost();
     if (rouse_run_with(tasks, NULL,
