@@ -24,4 +24,10 @@ static inline void rs_cpu_relax(void)
 #endif
 }
 
+// The compiler moves no memory access across it. The processor may.
+static inline void rs_compiler_barrier(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
 #endif

@@ -11,6 +11,7 @@
 
 struct rouse_allocator;
 struct rouse_context;
+struct rouse_driver;
 struct rs_blocking_pool;
 struct rs_counters;
 struct rs_fiber;
@@ -21,6 +22,7 @@ struct rs_worker;
 struct rs_tls {
     struct rs_counters *counters;  // this thread's shard; NULL on threads that are not ours
     struct rs_worker *worker;      // the worker whose loop runs on this thread
+    struct rouse_driver *driver;   // what this thread turns: its lock favours us
     struct rs_heap *heap;          // this worker's task memory
     struct rs_fiber_host *fibers;  // this worker's stacks
     const struct rouse_allocator *allocator;  // this worker's; NULL: the default one

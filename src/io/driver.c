@@ -93,11 +93,17 @@ void rs_driver_unhold(struct rouse_driver *driver)
 void rs_driver_keep(struct rouse_driver *driver)
 {
     // Relaxed: a leaf that sees it late only moves once more.
-    atomic_fetch_add_explicit(&driver->keepers, 1, memory_order_relaxed);
+    bool first = atomic_fetch_add_explicit(&driver->keepers, 1, memory_order_relaxed) == 0;
+
+    if (first && rs_tls.driver == NULL) rs_tls.driver = driver;
 }
 
 void rs_driver_unkeep(struct rouse_driver *driver)
 {
+    if (rs_tls.driver == driver) {
+        rs_biased_disown(&driver->lock);
+        rs_tls.driver = NULL;
+    }
     // Relaxed: as above.
     atomic_fetch_sub_explicit(&driver->keepers, 1, memory_order_relaxed);
 }

@@ -25,7 +25,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "base/lock.h"
+#include "base/biased_lock.h"
+#include "base/tls.h"
 #include "io/backend.h"
 #include "io/batch.h"
 #include "io/watch.h"
@@ -36,7 +37,7 @@
 enum { RS_DRIVER_AWAKE = 0, RS_DRIVER_SLEEPING = 1, RS_DRIVER_NOTIFIED = 2 };
 
 struct rouse_driver {
-    struct rs_lock lock;
+    struct rs_biased_lock lock;    // its owner is the loop that turns the driver
     bool live;                     // under lock; false once freed: nothing may be added
     _Atomic uint32_t state;        // RS_DRIVER_AWAKE and so on
     _Atomic uint32_t keepers;      // loops that promise to turn it
@@ -52,16 +53,16 @@ struct rouse_driver {
 
 static inline void rs_driver_lock(struct rouse_driver *driver)
 {
-    rs_lock(&driver->lock);
+    rs_biased_lock(&driver->lock, rs_tls.driver == driver);
 }
 
 static inline void rs_driver_unlock(struct rouse_driver *driver)
 {
-    rs_unlock(&driver->lock);
+    rs_biased_unlock(&driver->lock, rs_tls.driver == driver);
 }
 
-// Says that a loop turns the driver from now on, or no longer does: leaves stay where they are
-// turned.
+// Says that a loop of the calling thread turns the driver from now on, or no longer does: leaves
+// stay where they are turned, and the lock favours that thread.
 void rs_driver_keep(struct rouse_driver *driver);
 void rs_driver_unkeep(struct rouse_driver *driver);
 bool rs_driver_is_kept(const struct rouse_driver *driver);

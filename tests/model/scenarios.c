@@ -7,6 +7,7 @@
 extern const struct model_scenario model_self_scenarios[];
 extern const struct model_scenario model_clock_scenarios[];
 extern const struct model_scenario model_lock_scenarios[];
+extern const struct model_scenario model_biased_scenarios[];
 extern const struct model_scenario model_runq_scenarios[];
 extern const struct model_scenario model_queue_scenarios[];
 extern const struct model_scenario model_idle_scenarios[];
@@ -40,6 +41,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_self_scenarios,
     model_clock_scenarios,
     model_lock_scenarios,
+    model_biased_scenarios,
     model_runq_scenarios,
     model_queue_scenarios,
     model_idle_scenarios,

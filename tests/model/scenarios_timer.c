@@ -109,6 +109,28 @@ static void drop_if_filed(void)
     model_free(asleep);
 }
 
+// ---- A lock that favours the loop ----
+
+static void own(void)
+{
+    rs_driver_keep(home);
+    rs_biased_favour(&home->lock);
+}
+
+static void own_and_fire(void)
+{
+    own();
+    fire();
+    rs_driver_unkeep(home);
+}
+
+static void own_and_drop(void)
+{
+    own();
+    drop_and_free();
+    rs_driver_unkeep(home);
+}
+
 // ---- Another waker ----
 
 static void wait_with_second_waker(void)
@@ -221,6 +243,16 @@ const struct model_scenario model_timer_scenarios[] = {
      .about = "a sleep moved to earlier while its driver sleeps ends",
      .setup = make_filed_late,
      .threads = {turn, reset_earlier},
+     .check = unmake},
+    {.name = "timer_owner_fires",
+     .about = "a sleep is dropped elsewhere while the owner of its driver fires it",
+     .setup = make_due,
+     .threads = {own_and_fire, drop_and_free},
+     .check = unmake},
+    {.name = "timer_owner_drops",
+     .about = "a sleep is fired elsewhere while the owner of its driver drops it",
+     .setup = make_due,
+     .threads = {own_and_drop, fire},
      .check = unmake},
     {.name = "timer_reset_and_drop",
      .about = "a sleep moved to later and dropped while it fires is not touched again",

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// The lock that favours its owner, on threads of the machine, and where the kernel has no
+// membarrier. What the threads may do to each other is for the model; here it is seen to work at
+// all with the processor's own stores and the kernel's own barrier.
+
+#include "base/biased_lock.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/sanitizer.h"
+#include "base/sys.h"
+#include "claim.h"
+
+enum { OTHERS = 3, OWNER_ROUNDS = 300000, OTHER_ROUNDS = 3000 };
+
+static struct rs_biased_lock lock;
+static uint64_t counter;  // under the lock
+static int refused;       // the command that the kernel refuses
+static int barriers;
+
+static int counting_membarrier(int command)
+{
+    if (command == refused) return -EPERM;
+    barriers += command == MEMBARRIER_CMD_PRIVATE_EXPEDITED;
+    return rs_sys_real.membarrier(command);
+}
+
+static void add(bool owner)
+{
+    rs_biased_lock(&lock, owner);
+    counter++;
+    rs_biased_unlock(&lock, owner);
+}
+
+static void *other_adds(void *arg)
+{
+    for (int i = 0; i < OTHER_ROUNDS; i++) {
+        add(false);
+        // Lets the owner have its row, now and then.
+        for (volatile int pause = 0; pause < (i % 8) * 2000; pause++) continue;
+    }
+    return arg;
+}
+
+static void run(int command_refused)
+{
+    pthread_t others[OTHERS];
+
+    refused = command_refused;
+    barriers = 0;
+    counter = 0;
+    lock = (struct rs_biased_lock){0};
+    for (int i = 0; i < OTHERS; i++) {
+        if (pthread_create(&others[i], NULL, other_adds, NULL) != 0) exit(1);
+    }
+    for (int i = 0; i < OWNER_ROUNDS; i++) add(true);
+    for (int i = 0; i < OTHERS; i++) (void)pthread_join(others[i], NULL);
+    rs_biased_disown(&lock);
+}
+
+static bool is_all(void)
+{
+    return counter == OWNER_ROUNDS + OTHERS * OTHER_ROUNDS;
+}
+
+static void a_row_turns_it_on(void)
+{
+    bool has = rs_sys_real.membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+
+    refused = -1;
+    barriers = 0;
+    lock = (struct rs_biased_lock){0};
+    for (int i = 0; i < RS_BIAS_AFTER; i++) add(true);
+    // Relaxed: nobody else is there.
+    bool on = atomic_load_explicit(&lock.bias, memory_order_relaxed) == RS_BIAS_ON;
+
+    // Under ThreadSanitizer it never comes.
+    if (on) {
+        add(false);
+        claim(barriers == 1, "another thread that locks takes the bias away, by a membarrier");
+        add(false);
+        claim(barriers == 1, "the next one finds it gone");
+    }
+    claim(on || !has || RS_TSAN, "a row of locks turns the bias on");
+}
+
+int main(void)
+{
+    rs_sys.membarrier = counting_membarrier;
+    a_row_turns_it_on();
+    run(-1);
+    claim(is_all(), "the owner and others exclude each other");
+    run(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    claim(is_all() && barriers == 0, "without a membarrier it is an ordinary lock");
+    run(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    claim(is_all(), "a membarrier that is refused later does no harm");
+    return claims_end();
+}
