@@ -25,6 +25,26 @@ uint64_t rouse_now_ns(void)
     return (uint64_t)ts.tv_sec * ROUSE_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+bool rs_clock_is_virtual(void)
+{
+    // Relaxed: set before threads start, never unset.
+    return atomic_load_explicit(&virtual_now, memory_order_relaxed) != ROUSE_NEVER;
+}
+
+bool rs_clock_has_reached(uint64_t time_ns)
+{
+    struct timespec tick;
+
+    // No reading of the processor's counter, which is what a look at the clock costs. It is never
+    // ahead of the clock.
+    if (!rs_clock_is_virtual() && rs_sys.clock_gettime(CLOCK_MONOTONIC_COARSE, &tick) == 0) {
+        uint64_t tick_ns = (uint64_t)tick.tv_sec * ROUSE_NS_PER_S + (uint64_t)tick.tv_nsec;
+
+        if (time_ns > tick_ns + RS_CLOCK_TICK_LATE_MAX_NS) return false;
+    }
+    return rouse_now_ns() >= time_ns;
+}
+
 uint64_t rouse_deadline_after(uint64_t duration_ns)
 {
     uint64_t now = rouse_now_ns();
@@ -37,12 +57,6 @@ void rouse_clock_use_virtual(uint64_t start_ns)
     rouse_assert(start_ns != ROUSE_NEVER, "the virtual clock cannot start at its end");
     // Relaxed: before threads start.
     atomic_store_explicit(&virtual_now, start_ns, memory_order_relaxed);
-}
-
-bool rs_clock_is_virtual(void)
-{
-    // Relaxed: set before threads start, never unset.
-    return atomic_load_explicit(&virtual_now, memory_order_relaxed) != ROUSE_NEVER;
 }
 
 void rouse_clock_advance(uint64_t duration_ns)

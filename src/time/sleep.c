@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/counters.h"
 #include "io/driver.h"
 #include "time/sleep.h"
@@ -169,7 +170,7 @@ static rouse_poll sleep_poll(struct rouse_future *self, struct rouse_context *cx
         // It may have fired for a deadline that has been moved later since.
         bool fired = state == RS_SLEEP_FIRED && sleep->entry.filed_ns >= deadline;
 
-        if (fired || rouse_now_ns() >= deadline) return sleep_end(sleep, 0);
+        if (fired || rs_clock_has_reached(deadline)) return sleep_end(sleep, 0);
         if (cx->driver == NULL || !file(sleep, cx->driver, &cx->waker, deadline)) {
             return sleep_end(sleep, -ECANCELED);
         }
