@@ -17,7 +17,11 @@
 #include "base/global_lock.h"
 #include "base/sanitizer.h"
 
-enum { EVENTS_MAX = 128 };
+enum {
+    EVENTS_MAX = 128,
+    // Entries of a crowded slot that are moved with each batch of wakes, or turn: some 10 us.
+    PREPARE_STEP = 512,
+};
 
 static struct rouse_driver *free_records;  // under RS_GLOBAL_DRIVER_RECORDS
 
@@ -114,10 +118,19 @@ bool rs_driver_is_kept(const struct rouse_driver *driver)
     return atomic_load_explicit(&driver->keepers, memory_order_relaxed) > 0;
 }
 
+// The wheel's next deadline, or when a crowded slot of it is to be emptied ahead of its time. The
+// virtual clock knows deadlines only: it stands still while we work.
 static void alarm_publish(struct rouse_driver *driver)
 {
+    uint64_t alarm = rs_wheel_next(&driver->wheel);
+
+    if (!rs_clock_is_virtual()) {
+        uint64_t prepare = rs_wheel_prepare_at(&driver->wheel);
+
+        if (prepare < alarm) alarm = prepare;
+    }
     // Relaxed: a time, which publishes nothing; under the lock, so never backwards.
-    atomic_store_explicit(&driver->next_alarm, rs_wheel_next(&driver->wheel), memory_order_relaxed);
+    atomic_store_explicit(&driver->next_alarm, alarm, memory_order_relaxed);
 }
 
 uint64_t rs_driver_next_deadline(const struct rouse_driver *driver)
@@ -161,6 +174,7 @@ static int fire_timers(struct rouse_driver *driver)
             if (!more) break;
             rs_timer_expired(driver, entry, now, &batch);
         }
+        rs_wheel_prepare(&driver->wheel, now, PREPARE_STEP);
         alarm_publish(driver);
         rs_driver_unlock(driver);
         rs_chaos_delay();
@@ -206,6 +220,10 @@ void rs_driver_prepare_sleep(struct rouse_driver *driver)
 {
     uint32_t expected = RS_DRIVER_AWAKE;
 
+    // Many timers may have been filed since, or the next one cancelled.
+    rs_driver_lock(driver);
+    alarm_publish(driver);
+    rs_driver_unlock(driver);
     // Relaxed: published by what follows.
     atomic_store_explicit(&driver->sleep_until, ROUSE_NEVER, memory_order_relaxed);
     // Seq_cst, with the load in rs_driver_timer_insert(); and with the exchange in

@@ -47,6 +47,9 @@ static bool step(struct wheel_model *m, struct input *in, uint64_t *now_ns)
         return wheel_model_pop(m, *now_ns, &popped);
     case 4:
         return wheel_model_take_any(m);
+    case 5:
+        m->wheel.ahead_min = 1 + (uint32_t)(index % 4);
+        return wheel_model_prepare(m, (unsigned)number % 4);
     default:
         break;
     }

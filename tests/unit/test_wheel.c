@@ -78,6 +78,9 @@ static bool random_step(uint64_t *random, uint64_t *now_ns, bool removals)
     size_t index = claim_random(random) % WHEEL_MODEL_ENTRIES;
     struct rouse_timer_entry *popped;
 
+    if (claim_random(random) % 4 == 0) {
+        return wheel_model_prepare(&model, (unsigned)(claim_random(random) % 8));
+    }
     if (claim_random(random) % 3 == 0) {
         *now_ns = random_clock(random, *now_ns);
         return wheel_model_pop(&model, *now_ns, &popped);
@@ -108,6 +111,8 @@ static bool random_run(uint64_t seed, bool removals)
     bool good = true;
 
     wheel_model_init(&model, now_ns);
+    // Slots are crowded, and emptied ahead of their time, from so many entries on.
+    model.wheel.ahead_min = 1 + (uint32_t)(seed % 5);
     for (int step = 0; good && step < STEPS_PER_SEED; step++) {
         good = random_step(&random, &now_ns, removals) &&
                (step % 32 != 0 || wheel_is_sound(&model.wheel));
@@ -294,6 +299,38 @@ static bool a_crowd_fires_in_order(void)
     return good;
 }
 
+// Where a crowded slot is emptied is not to be seen, but for when that is done.
+static bool a_crowded_slot_is_emptied_ahead(void)
+{
+    enum { CROWD = 40, SLOT_NS = 4096 };  // a slot of level 2
+    const uint64_t begin = 7 * SLOT_NS;
+    struct rouse_timer_entry *popped;
+    bool good;
+
+    wheel_model_init(&model, 5);
+    model.wheel.ahead_min = CROWD;
+    good = wheel_model_insert(&model, 0, begin + 900);
+    for (size_t i = 1; good && i < CROWD - 1; i++) {
+        good = wheel_model_insert(&model, i, begin + 900 + i % 5);
+    }
+    good = good && rs_wheel_prepare_at(&model.wheel) == ROUSE_NEVER;
+    good = good && wheel_model_insert(&model, CROWD - 1, begin + 901);
+    good = good && rs_wheel_prepare_at(&model.wheel) == begin - SLOT_NS;
+    // Too early: nothing is moved.
+    good = good && wheel_model_prepare(&model, 10) && model.wheel.ahead == 0;
+    good = good && wheel_model_pop(&model, begin - SLOT_NS, &popped) && popped == NULL;
+    for (int moved = 0; good && moved < CROWD; moved += 10) {
+        good = wheel_model_prepare(&model, 10) && wheel_is_sound(&model.wheel) &&
+               rs_wheel_prepare_at(&model.wheel) == (moved < CROWD - 10 ? 0 : begin);
+    }
+    // Filed behind its equals, which have left the slot.
+    good = good && wheel_model_insert(&model, CROWD, begin + 900);
+    good = good && wheel_model_remove(&model, 3) && wheel_is_sound(&model.wheel);
+    good = good && wheel_model_pop(&model, begin + 899, &popped) && popped == NULL;
+    good = good && model.wheel.ahead == 0 && wheel_is_sound(&model.wheel);
+    return good && drain_by_next(begin + 900);
+}
+
 int main(void)
 {
     claim(never_early_never_late(), "an entry is popped at its nanosecond, not one before");
@@ -306,6 +343,7 @@ int main(void)
     claim(a_stale_bound_costs_one_needless_turn(), "a bound left by a removal costs one turn");
     claim(take_any_empties_the_wheel(), "take_any unlinks every entry");
     claim(a_crowd_fires_in_order(), "100000 entries fire in order");
+    claim(a_crowded_slot_is_emptied_ahead(), "a crowded slot is emptied ahead of its time");
     claim(random_runs(0, true), "random steps agree with the model; next is never late");
     claim(random_runs(SEEDS, false), "without removals next is exact after every step");
     return claims_end();

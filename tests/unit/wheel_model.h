@@ -128,22 +128,37 @@ static inline bool wheel_model_take_any(struct wheel_model *m)
     return !rs_wheel_holds(entry) && wheel_model_forget(m, entry) && wheel_model_agrees(m);
 }
 
-// Checks one slot's list, bitmap bit and bound; adds its length to `count`.
-static inline bool wheel_slot_is_sound(const struct rs_wheel *wheel, unsigned slot, size_t *count)
+// Changes nothing that can be seen.
+static inline bool wheel_model_prepare(struct wheel_model *m, unsigned entries)
 {
-    unsigned level = slot / RS_WHEEL_LEVEL_SLOTS;
-    bool marked = (wheel->occupied[level] >> (slot % RS_WHEEL_LEVEL_SLOTS) & 1) != 0;
-    const struct rouse_timer_entry *last = wheel->slots[slot].last;
+    uint64_t next = rs_wheel_next(&m->wheel);
+
+    rs_wheel_prepare(&m->wheel, m->reached_ns, entries);
+    return rs_wheel_next(&m->wheel) == next && wheel_model_agrees(m);
+}
+
+// Checks one slot's list, bitmap bit and bound; adds its length to `count`.
+static inline bool wheel_slot_is_sound(const struct rs_wheel *wheel, unsigned number, size_t *count)
+{
+    unsigned level = number % RS_WHEEL_BANK_SLOTS / RS_WHEEL_LEVEL_SLOTS;
+    const struct rs_wheel_slot *slot = &wheel->slots[number];
+    bool marked =
+        (wheel->occupied[number / RS_WHEEL_BANK_SLOTS][level] >> (number % RS_WHEEL_LEVEL_SLOTS) &
+         1) != 0;
+    bool has_others = wheel->ahead == number + 1 && wheel->ahead_levels != 0;
+    size_t length = 0;
     bool has_lag = false;
 
-    if (marked != (last != NULL)) return false;
-    if (last == NULL) return true;
-    for (const struct rouse_timer_entry *prev = NULL, *entry = last->next;; entry = entry->next) {
+    if (marked != (slot->last != NULL || has_others)) return false;
+    if (slot->last == NULL) return slot->count == 0;
+    for (const struct rouse_timer_entry *prev = NULL, *entry = slot->last->next;;
+         entry = entry->next) {
         ++*count;
-        if (entry == wheel->slots[slot].lag) has_lag = true;
-        if (entry->slot != slot + 1 || entry->prev != prev) return false;
-        if (entry->filed_ns < wheel->slots[slot].earliest_ns) return false;
-        if (entry == last) return has_lag;
+        length++;
+        if (entry == slot->lag) has_lag = true;
+        if (entry->slot != number + 1 || entry->prev != prev) return false;
+        if (entry->filed_ns < slot->earliest_ns) return false;
+        if (entry == slot->last) return has_lag && length == slot->count;
         prev = entry;
     }
 }
@@ -151,14 +166,20 @@ static inline bool wheel_slot_is_sound(const struct rs_wheel *wheel, unsigned sl
 // Every list, bitmap and count inside the wheel fits the others.
 static inline bool wheel_is_sound(const struct rs_wheel *wheel)
 {
+    unsigned banks = wheel->has_other ? 2 : 1;
     size_t count = 0;
 
-    for (unsigned slot = 0; slot < RS_WHEEL_LEVELS * RS_WHEEL_LEVEL_SLOTS; slot++) {
+    for (unsigned slot = 0; slot < banks * RS_WHEEL_BANK_SLOTS; slot++) {
         if (!wheel_slot_is_sound(wheel, slot, &count)) return false;
     }
     for (unsigned level = 0; level < RS_WHEEL_LEVELS; level++) {
-        if ((wheel->levels >> level & 1) != (wheel->occupied[level] != 0)) return false;
+        unsigned bank = wheel->banks >> level & 1;
+        bool other = banks == 2 && wheel->occupied[1 - bank][level] != 0;
+
+        if ((wheel->levels >> level & 1) != (wheel->occupied[bank][level] != 0)) return false;
+        if ((wheel->ahead_levels >> level & 1) != other) return false;
     }
+    if (wheel->ahead == 0 && wheel->ahead_levels != 0) return false;
     return count == wheel->count;
 }
 

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// A driver with a crowd of timers that are due at one time: it moves them ahead of that time, a few
+// in each turn. On a clock of the test's own behind the table of system calls.
+
+#include <rouse.h>
+#include <stdlib.h>
+
+#include "base/sys.h"
+#include "claim.h"
+#include "hand_waker.h"
+#include "io/driver.h"
+
+enum { CROWD = RS_WHEEL_AHEAD_MIN + 1000, SLOT_BITS = 24 };  // a slot of 16.8 ms
+
+static uint64_t now_ns = 1000 * ROUSE_NS_PER_S;
+
+static int set_clock(clockid_t clock, struct timespec *out)
+{
+    (void)clock;
+    *out = (struct timespec){.tv_sec = (time_t)(now_ns / ROUSE_NS_PER_S),
+                             .tv_nsec = (long)(now_ns % ROUSE_NS_PER_S)};
+    return 0;
+}
+
+// A turn that goes to sleep, and wakes up at once.
+static int turn(struct rouse_driver *driver)
+{
+    return rouse_driver_turn(driver, 1);
+}
+
+static void file_all(struct rouse_driver *driver, struct hand_waker *hand,
+                     struct rouse_sleep *sleeps, uint64_t deadline_ns)
+{
+    struct rouse_waker waker = {.vtable = &hand_waker_vtable, .data = hand};
+    struct rouse_context cx;
+
+    rouse_context_init(&cx, &waker, driver);
+    for (int i = 0; i < CROWD; i++) {
+        rouse_sleep_until_init(&sleeps[i], deadline_ns);
+        if (rouse_future_poll(&sleeps[i].base, &cx) != ROUSE_PENDING) exit(1);
+    }
+}
+
+static void a_crowd(struct rouse_driver *driver, struct rouse_sleep *sleeps)
+{
+    const uint64_t slot_ns = UINT64_C(1) << SLOT_BITS;
+    const uint64_t begin_ns = (now_ns / slot_ns + 2) * slot_ns;
+    struct hand_waker hand = {0};
+    int turns = 0;
+
+    file_all(driver, &hand, sleeps, begin_ns + 5);
+    claim(turn(driver) == 0 && rs_driver_next_deadline(driver) == begin_ns - slot_ns,
+          "it means to wake up a slot ahead of a crowd");
+    now_ns = begin_ns - slot_ns;
+    claim(turn(driver) == 0 && rs_driver_next_deadline(driver) <= now_ns,
+          "then a turn moves some, and it does not sleep while there are more");
+    while (rs_driver_next_deadline(driver) <= now_ns && turns <= CROWD && turn(driver) == 0) {
+        turns++;
+    }
+    claim(turns > 8 && turns < CROWD && rs_driver_next_deadline(driver) == begin_ns,
+          "turn by turn, until all are moved");
+    now_ns = begin_ns + 4;
+    claim(turn(driver) == 0 && hand_waker_wakes(&hand) == 0, "none fires early");
+    now_ns = begin_ns + 5;
+    claim(turn(driver) == CROWD && hand_waker_wakes(&hand) == CROWD, "all fire at their deadline");
+    claim(rs_driver_next_deadline(driver) == ROUSE_NEVER, "and nothing is left");
+    for (int i = 0; i < CROWD; i++) rouse_future_drop(&sleeps[i].base);
+    claim(hand_waker_shares(&hand) == 0, "no waker is left behind");
+}
+
+int main(void)
+{
+    struct rouse_sleep *sleeps = calloc(CROWD, sizeof sleeps[0]);
+    struct rouse_driver *driver;
+
+    rs_sys.clock_gettime = set_clock;
+    if (sleeps == NULL || rouse_driver_new(&driver, NULL) < 0) return 1;
+    a_crowd(driver, sleeps);
+    rouse_driver_free(driver);
+    free(sleeps);
+    return claims_end();
+}
