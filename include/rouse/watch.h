@@ -55,7 +55,8 @@ struct rouse_watch_closed {
     struct rouse_waiter waiter;
 };
 
-/// Ends when there is no receiver. Another one may have come by then.
+/// Ends when there is no receiver. Another one may have come by then. To be ended before the last
+/// share of the sender is given up.
 ///
 /// Errors:  none.
 /// Owns:    `tx` is borrowed.

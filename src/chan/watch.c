@@ -34,6 +34,7 @@ struct rouse_watch_sender {
     _Atomic bool closed;         // set under the first lock
     _Atomic uint32_t receivers;  // changes under the second lock
     _Atomic uint32_t ends;       // senders and receivers: who uses the block
+    _Atomic uint32_t listening;  // waits for no receiver that have begun, and not ended
     rs_slot_word slot[];
 };
 
@@ -140,6 +141,10 @@ void rouse_watch_sender_unref(struct rouse_watch_sender *tx)
     if (--tx->senders > 0) {
         rs_waitq_unlock(&tx->waiters);
     } else {
+        // Relaxed: a wait borrows a sender, so its end comes before that sender's.
+        rouse_assert(atomic_load_explicit(&tx->listening, memory_order_relaxed) == 0,
+                     "the last sender of a watch goes when nobody waits at it; drop the future "
+                     "first");
         // Release, with the acquire in rouse_watch_try_changed(): the last value is there.
         atomic_store_explicit(&tx->closed, true, memory_order_release);
         rs_waitq_release_and_unlock(&tx->waiters, UINT64_MAX);
@@ -300,6 +305,17 @@ static struct rouse_watch_closed *closed_of(struct rouse_future *self)
     return ROUSE_CONTAINER_OF(self, struct rouse_watch_closed, base);
 }
 
+// Relaxed, in both: only counted.
+static void listening_begin(struct rouse_watch_sender *w)
+{
+    atomic_fetch_add_explicit(&w->listening, 1, memory_order_relaxed);
+}
+
+static void listening_end(struct rouse_watch_sender *w)
+{
+    atomic_fetch_sub_explicit(&w->listening, 1, memory_order_relaxed);
+}
+
 // Finds no receiver, or takes a place in the queue. True if it has ended.
 static bool close_or_queue(struct rouse_watch_closed *c, struct rouse_context *cx)
 {
@@ -312,6 +328,7 @@ static bool close_or_queue(struct rouse_watch_closed *c, struct rouse_context *c
     if (!ended) rs_waitq_push(q, &c->waiter, &waker);
     rs_waitq_unlock(q);
     rouse_waker_drop(&waker);
+    if (!ended) listening_begin(c->tx);
     return ended;
 }
 
@@ -319,20 +336,22 @@ static rouse_poll closed_poll(struct rouse_future *self, struct rouse_context *c
 {
     struct rouse_watch_closed *c = closed_of(self);
 
-    if (c->waiter.pushed) {
-        return rs_waitq_look(&c->tx->closers, &c->waiter, cx) == RS_WAITER_QUEUED
-                   ? ROUSE_PENDING
-                   : ROUSE_READY;
+    if (!c->waiter.pushed) {
+        if (!rouse_context_spend(cx)) return ROUSE_PENDING;
+        return close_or_queue(c, cx) ? ROUSE_READY : ROUSE_PENDING;
     }
-    if (!rouse_context_spend(cx)) return ROUSE_PENDING;
-    return close_or_queue(c, cx) ? ROUSE_READY : ROUSE_PENDING;
+    if (rs_waitq_look(&c->tx->closers, &c->waiter, cx) == RS_WAITER_QUEUED) return ROUSE_PENDING;
+    listening_end(c->tx);
+    return ROUSE_READY;
 }
 
 static void closed_drop(struct rouse_future *self)
 {
     struct rouse_watch_closed *c = closed_of(self);
 
-    if (c->waiter.pushed) (void)rs_waitq_leave(&c->tx->closers, &c->waiter);
+    if (!c->waiter.pushed) return;
+    (void)rs_waitq_leave(&c->tx->closers, &c->waiter);
+    listening_end(c->tx);
 }
 
 static int closed_describe(const struct rouse_future *self, char *buf, size_t size)

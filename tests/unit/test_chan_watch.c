@@ -372,12 +372,29 @@ static void wait_twice_at_once(void *arg)
     }
 }
 
+static void go_while_listening(void *arg)
+{
+    struct rouse_watch_closed closed;
+    bool woken = arg != NULL;
+
+    make();
+    rouse_watch_closed_init(&closed, tx);
+    (void)bell_poll(&bells[0], &closed.base);
+    if (woken) rouse_watch_receiver_free(rx[0]);
+    if (woken) rouse_watch_receiver_free(rx[1]);
+    rouse_watch_sender_unref(tx);
+}
+
 static void misuse(void)
 {
     claim(panics(free_while_waiting, NULL, "drop the future first"),
           "a receiver is not freed while somebody waits at it");
     claim(panics(wait_twice_at_once, NULL, "one future waits at a time"),
           "nor waited at twice at once");
+    claim(panics(go_while_listening, NULL, "drop the future first"),
+          "the last sender does not go while a wait for no receiver borrows it");
+    claim(panics(go_while_listening, &bells, "drop the future first"),
+          "also if that was woken, but has not ended");
 }
 
 // ---- Threads ----
