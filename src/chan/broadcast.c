@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The broadcast channel: a ring of slots. Senders write under the lock of the wait queue, one after
-// the other; receivers read without a lock, as slot.h says.
+// The broadcast channel: a ring of slots. Senders write under the lock of the crowd that waits, one
+// after the other; receivers read without a lock, as slot.h says, and wait as crowd.h says.
 //
 // 1. Message n stands in slot n modulo the capacity.
 // 2. `tail` is the number of messages of which the writing has begun, and grows before their mark.
-// 3. A receiver that waits is in the queue, under whose lock it has seen that its message is not
-//    there. A send releases those who wait for its message or an earlier one.
+// 3. A receiver's position is the message that it receives next. A send releases those who wait
+//    for its message or an earlier one.
 // 4. The block goes with the last end. Its receivers have copies of what in it never changes, so
 //    that they share no cache line with senders but the slot they read.
 //
@@ -23,11 +23,11 @@
 
 #include "base/alloc.h"
 #include "base/tls.h"
+#include "chan/crowd.h"
 #include "chan/slot.h"
-#include "sync/wait_queue.h"
 
 struct rouse_broadcast_sender {
-    struct rouse_wait_queue waiters;
+    struct rs_crowd crowd;
     const struct rouse_allocator *allocator;
     size_t size;      // of a message
     size_t capacity;  // a power of two
@@ -40,12 +40,11 @@ struct rouse_broadcast_sender {
 };
 
 struct rouse_broadcast_receiver {
+    struct rs_seat seat;
     struct rouse_broadcast_sender *channel;
     rs_slot_word *slots;
     size_t size;
     size_t capacity;
-    uint64_t next;  // the message that is received next
-    bool waiting;   // a receive that waits, or was woken, has not ended
 };
 
 // The slot of message `n`.
@@ -106,21 +105,17 @@ static void message_write(struct rouse_broadcast_sender *b, uint64_t n, const vo
 
 int rouse_broadcast_send(struct rouse_broadcast_sender *tx, const void *value)
 {
-    rs_waitq_lock(&tx->waiters);
+    rs_lock(&tx->crowd.lock);
     // Relaxed, both: who subscribes is ordered by the lock, and who goes may go a little later.
     uint32_t receivers = atomic_load_explicit(&tx->receivers, memory_order_relaxed);
     uint64_t n = atomic_load_explicit(&tx->tail, memory_order_relaxed);
 
     if (receivers == 0) {
-        rs_waitq_unlock(&tx->waiters);
+        rs_unlock(&tx->crowd.lock);
         return -EPIPE;
     }
     message_write(tx, n, value);
-    if (rs_waitq_is_empty(&tx->waiters)) {
-        rs_waitq_unlock(&tx->waiters);
-    } else {
-        rs_waitq_release_and_unlock(&tx->waiters, n + 1);
-    }
+    rs_crowd_release_and_unlock(&tx->crowd, n + 1);
     return (int)receivers;
 }
 
@@ -130,17 +125,18 @@ int rouse_broadcast_subscribe(struct rouse_broadcast_sender *tx,
     struct rouse_broadcast_receiver *r = rs_alloc(tx->allocator, sizeof *r);
 
     if (r == NULL) return -ENOMEM;
+    r->seat.crowd = &tx->crowd;
     r->channel = tx;
     r->slots = tx->slots;
     r->size = tx->size;
     r->capacity = tx->capacity;
     // Relaxed: the caller has an end.
     atomic_fetch_add_explicit(&tx->ends, 1, memory_order_relaxed);
-    rs_waitq_lock(&tx->waiters);
+    rs_lock(&tx->crowd.lock);
     // Relaxed, both: ordered by the lock.
-    r->next = atomic_load_explicit(&tx->tail, memory_order_relaxed);
+    r->seat.position = atomic_load_explicit(&tx->tail, memory_order_relaxed);
     atomic_fetch_add_explicit(&tx->receivers, 1, memory_order_relaxed);
-    rs_waitq_unlock(&tx->waiters);
+    rs_unlock(&tx->crowd.lock);
     *rx = r;
     return 0;
 }
@@ -160,23 +156,23 @@ struct rouse_broadcast_sender *rouse_broadcast_sender_ref(struct rouse_broadcast
 {
     // Relaxed: the caller has an end.
     atomic_fetch_add_explicit(&tx->ends, 1, memory_order_relaxed);
-    rs_waitq_lock(&tx->waiters);
+    rs_lock(&tx->crowd.lock);
     tx->senders++;
-    rs_waitq_unlock(&tx->waiters);
+    rs_unlock(&tx->crowd.lock);
     return tx;
 }
 
 void rouse_broadcast_sender_unref(struct rouse_broadcast_sender *tx)
 {
     if (tx == NULL) return;
-    rs_waitq_lock(&tx->waiters);
+    rs_lock(&tx->crowd.lock);
     if (--tx->senders > 0) {
-        rs_waitq_unlock(&tx->waiters);
+        rs_unlock(&tx->crowd.lock);
     } else {
         // Release, with the acquire in rouse_broadcast_receiver_is_closed(): every message is
         // there.
         atomic_store_explicit(&tx->closed, true, memory_order_release);
-        rs_waitq_release_and_unlock(&tx->waiters, UINT64_MAX);
+        rs_crowd_release_and_unlock(&tx->crowd, UINT64_MAX);
     }
     end_unref(tx);
 }
@@ -190,22 +186,22 @@ static int skip_missed(struct rouse_broadcast_receiver *rx, uint64_t *missed)
     uint64_t tail = atomic_load_explicit(&rx->channel->tail, memory_order_relaxed);
     uint64_t oldest = tail - rx->capacity;
 
-    if (missed != NULL) *missed = oldest - rx->next;
-    rx->next = oldest;
+    if (missed != NULL) *missed = oldest - rx->seat.position;
+    rx->seat.position = oldest;
     return -EOVERFLOW;
 }
 
 // Takes the next message: 0, -EAGAIN or -EOVERFLOW.
 static int message_take(struct rouse_broadcast_receiver *rx, void *out, uint64_t *missed)
 {
-    rs_slot_word *slot = slot_of(rx->slots, rx->size, rx->capacity, rx->next);
-    uint64_t written = rs_slot_written(rx->next);
+    rs_slot_word *slot = slot_of(rx->slots, rx->size, rx->capacity, rx->seat.position);
+    uint64_t written = rs_slot_written(rx->seat.position);
     uint64_t mark = rs_slot_mark(slot);
 
     if (mark < written) return -EAGAIN;
     if (mark == written) mark = rs_slot_read(slot, out, rx->size);
     if (mark != written) return skip_missed(rx, missed);
-    rx->next++;
+    rx->seat.position++;
     return 0;
 }
 
@@ -228,14 +224,13 @@ int rouse_broadcast_try_receive(struct rouse_broadcast_receiver *rx, void *out, 
 uint64_t rouse_broadcast_receiver_len(const struct rouse_broadcast_receiver *rx)
 {
     // Relaxed: out of date at once. It cannot be older than what was received.
-    return atomic_load_explicit(&rx->channel->tail, memory_order_relaxed) - rx->next;
+    return atomic_load_explicit(&rx->channel->tail, memory_order_relaxed) - rx->seat.position;
 }
 
 void rouse_broadcast_receiver_free(struct rouse_broadcast_receiver *rx)
 {
     if (rx == NULL) return;
-    rouse_assert(!rx->waiting,
-                 "a receiver is freed when nobody waits at it; drop the future first");
+    rs_seat_assert_free(&rx->seat);
     struct rouse_broadcast_sender *channel = rx->channel;
 
     // Relaxed: only counted.
@@ -251,50 +246,26 @@ static struct rouse_broadcast_receive *receive_of(struct rouse_future *self)
     return ROUSE_CONTAINER_OF(self, struct rouse_broadcast_receive, base);
 }
 
-// Takes the message, or a place in the queue. True if the receive has ended.
-static bool take_or_queue(struct rouse_broadcast_receive *r, struct rouse_context *cx)
+static int receive_look(struct rouse_future *self)
 {
-    struct rouse_wait_queue *q = &r->rx->channel->waiters;
-    struct rouse_waker waker = rouse_waker_clone(rouse_context_waker(cx));
+    struct rouse_broadcast_receive *r = receive_of(self);
 
-    rouse_assert(r->waiter.pushed || !r->rx->waiting,
-                 "at each receiver one receive waits at a time; end the other one first");
-    rs_waitq_lock(q);
     r->output = rouse_broadcast_try_receive(r->rx, r->out, &r->missed);
-    bool ended = r->output != -EAGAIN;
-
-    if (!ended) {
-        r->waiter.want = r->rx->next;
-        rs_waitq_push(q, &r->waiter, &waker);
-    }
-    rs_waitq_unlock(q);
-    r->rx->waiting = !ended;
-    rouse_waker_drop(&waker);
-    return ended;
+    return r->output;
 }
 
 static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_broadcast_receive *r = receive_of(self);
-    bool pushed = r->waiter.pushed;
 
-    if (!pushed && !rouse_context_spend(cx)) return ROUSE_PENDING;
-    if (pushed && rs_waitq_look(&r->rx->channel->waiters, &r->waiter, cx) == RS_WAITER_QUEUED) {
-        return ROUSE_PENDING;
-    }
-    r->output = rouse_broadcast_try_receive(r->rx, r->out, &r->missed);
-    if (r->output == -EAGAIN) return take_or_queue(r, cx) ? ROUSE_READY : ROUSE_PENDING;
-    if (pushed) r->rx->waiting = false;
-    return ROUSE_READY;
+    return rs_crowd_poll(&r->rx->seat, &r->waiter, self, receive_look, cx);
 }
 
 static void receive_drop(struct rouse_future *self)
 {
     struct rouse_broadcast_receive *r = receive_of(self);
 
-    if (!r->waiter.pushed) return;
-    (void)rs_waitq_leave(&r->rx->channel->waiters, &r->waiter);
-    r->rx->waiting = false;
+    rs_crowd_leave(&r->rx->seat, &r->waiter);
 }
 
 static int64_t receive_result(const struct rouse_future *self)
@@ -306,8 +277,8 @@ static int receive_describe(const struct rouse_future *self, char *buf, size_t s
 {
     const struct rouse_broadcast_receive *r = (const struct rouse_broadcast_receive *)self;
 
-    return snprintf(buf, size, "message %llu of broadcast %p", (unsigned long long)r->rx->next,
-                    (void *)r->rx->channel);
+    return snprintf(buf, size, "message %llu of broadcast %p",
+                    (unsigned long long)r->rx->seat.position, (void *)r->rx->channel);
 }
 
 static const struct rouse_future_vtable receive_ended = {.name = "broadcast receive",

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// The watch: a slot with the latest value, and two queues. Senders write under the lock of the
-// first; receivers read without a lock, as slot.h says, and only one that was overtaken takes it.
+// The watch: a slot with the latest value, a crowd of receivers that wait, and a queue of senders
+// that do. Senders write under the lock of the crowd; receivers read without a lock, as slot.h
+// says, and only one that was overtaken takes it.
 //
 // 1. The value is a message whose number is its version, 0 for the initial one.
-// 2. A receiver that waits is in the first queue, under whose lock it has seen that the value is
-//    the one it knows. A send releases those who know an earlier one.
-// 3. A sender that waits is in the second queue, under whose lock the number of receivers changes.
+// 2. A receiver's position is the mark of the value that it knows, which is odd if that was being
+//    written. A send releases those who wait for another one; see crowd.h.
+// 3. A sender that waits is in the queue, under whose lock the number of receivers changes.
 // 4. The block goes with the last end, and nobody takes both locks.
 //
 //                 | may run at once with
@@ -22,26 +23,26 @@
 
 #include "base/alloc.h"
 #include "base/tls.h"
+#include "chan/crowd.h"
 #include "chan/slot.h"
 #include "sync/wait_queue.h"
 
 struct rouse_watch_sender {
-    struct rouse_wait_queue waiters;  // for another value
+    struct rs_crowd crowd;            // for another value
     struct rouse_wait_queue closers;  // for no receiver
     const struct rouse_allocator *allocator;
     size_t size;                 // of the value
-    uint32_t senders;            // under the first lock
-    _Atomic bool closed;         // set under the first lock
-    _Atomic uint32_t receivers;  // changes under the second lock
+    uint32_t senders;            // under the crowd's lock
+    _Atomic bool closed;         // set under that lock
+    _Atomic uint32_t receivers;  // changes under the lock of the queue
     _Atomic uint32_t ends;       // senders and receivers: who uses the block
     _Atomic uint32_t listening;  // waits for no receiver that have begun, and not ended
     rs_slot_word slot[];
 };
 
 struct rouse_watch_receiver {
+    struct rs_seat seat;
     struct rouse_watch_sender *watch;
-    uint64_t seen;  // the mark of the value that it knows
-    bool waiting;   // a wait for another one has begun, and not ended
 };
 
 static size_t block_size(size_t size)
@@ -91,15 +92,11 @@ size_t rouse_watch_receiver_count(const struct rouse_watch_sender *tx)
 
 int rouse_watch_send(struct rouse_watch_sender *tx, const void *value)
 {
-    rs_waitq_lock(&tx->waiters);
+    rs_lock(&tx->crowd.lock);
     uint64_t mark = rs_slot_mark(tx->slot);
 
     rs_slot_write(tx->slot, mark / 2, value, tx->size);
-    if (rs_waitq_is_empty(&tx->waiters)) {
-        rs_waitq_unlock(&tx->waiters);
-    } else {
-        rs_waitq_release_and_unlock(&tx->waiters, mark + 1);
-    }
+    rs_crowd_release_and_unlock(&tx->crowd, rs_slot_written(mark / 2));
     return (int)rouse_watch_receiver_count(tx);
 }
 
@@ -109,8 +106,9 @@ static int receiver_new(struct rouse_watch_sender *w, uint64_t seen,
     struct rouse_watch_receiver *r = rs_alloc(w->allocator, sizeof *r);
 
     if (r == NULL) return -ENOMEM;
+    r->seat.crowd = &w->crowd;
+    r->seat.position = seen;
     r->watch = w;
-    r->seen = seen;
     end_ref(w);
     rs_waitq_lock(&w->closers);
     // Relaxed: under the lock.
@@ -128,18 +126,18 @@ int rouse_watch_subscribe(struct rouse_watch_sender *tx, struct rouse_watch_rece
 struct rouse_watch_sender *rouse_watch_sender_ref(struct rouse_watch_sender *tx)
 {
     end_ref(tx);
-    rs_waitq_lock(&tx->waiters);
+    rs_lock(&tx->crowd.lock);
     tx->senders++;
-    rs_waitq_unlock(&tx->waiters);
+    rs_unlock(&tx->crowd.lock);
     return tx;
 }
 
 void rouse_watch_sender_unref(struct rouse_watch_sender *tx)
 {
     if (tx == NULL) return;
-    rs_waitq_lock(&tx->waiters);
+    rs_lock(&tx->crowd.lock);
     if (--tx->senders > 0) {
-        rs_waitq_unlock(&tx->waiters);
+        rs_unlock(&tx->crowd.lock);
     } else {
         // Relaxed: a wait borrows a sender, so its end comes before that sender's.
         rouse_assert(atomic_load_explicit(&tx->listening, memory_order_relaxed) == 0,
@@ -147,46 +145,54 @@ void rouse_watch_sender_unref(struct rouse_watch_sender *tx)
                      "first");
         // Release, with the acquire in rouse_watch_try_changed(): the last value is there.
         atomic_store_explicit(&tx->closed, true, memory_order_release);
-        rs_waitq_release_and_unlock(&tx->waiters, UINT64_MAX);
+        rs_crowd_release_and_unlock(&tx->crowd, UINT64_MAX);
     }
     end_unref(tx);
 }
 
 // ---- Receivers ----
 
+// Under the lock: nothing is being written.
+static uint64_t read_locked(struct rouse_watch_sender *w, void *out)
+{
+    rs_lock(&w->crowd.lock);
+    uint64_t seen = rs_slot_read(w->slot, out, w->size);
+
+    rs_unlock(&w->crowd.lock);
+    return seen;
+}
+
 void rouse_watch_read(struct rouse_watch_receiver *rx, void *out)
 {
     struct rouse_watch_sender *w = rx->watch;
+    uint64_t seen = rs_slot_mark(w->slot);
 
-    rx->seen = rs_slot_mark(w->slot);
-    if (rx->seen % 2 == 0 && rs_slot_read(w->slot, out, w->size) == rx->seen) return;
-    rs_waitq_lock(&w->waiters);
-    rx->seen = rs_slot_read(w->slot, out, w->size);
-    rs_waitq_unlock(&w->waiters);
+    if (seen % 2 != 0 || rs_slot_read(w->slot, out, w->size) != seen) seen = read_locked(w, out);
+    rx->seat.position = seen;
 }
 
 int rouse_watch_try_changed(const struct rouse_watch_receiver *rx)
 {
     const struct rouse_watch_sender *w = rx->watch;
+    uint64_t seen = rx->seat.position;
 
     // A value that is being written counts: a read waits for the rest of it.
-    if (rs_slot_mark(w->slot) != rx->seen) return 0;
+    if (rs_slot_mark(w->slot) != seen) return 0;
     // Acquire, with the release in rouse_watch_sender_unref(): the next look is at the last value.
     if (!atomic_load_explicit(&w->closed, memory_order_acquire)) return -EAGAIN;
-    return rs_slot_mark(w->slot) != rx->seen ? 0 : -EPIPE;
+    return rs_slot_mark(w->slot) != seen ? 0 : -EPIPE;
 }
 
 int rouse_watch_receiver_clone(const struct rouse_watch_receiver *rx,
                                struct rouse_watch_receiver **clone)
 {
-    return receiver_new(rx->watch, rx->seen, clone);
+    return receiver_new(rx->watch, rx->seat.position, clone);
 }
 
 void rouse_watch_receiver_free(struct rouse_watch_receiver *rx)
 {
     if (rx == NULL) return;
-    rouse_assert(!rx->waiting,
-                 "a receiver is freed when nobody waits at it; drop the future first");
+    rs_seat_assert_free(&rx->seat);
     struct rouse_watch_sender *w = rx->watch;
 
     rs_free(w->allocator, rx, sizeof *rx);
@@ -207,50 +213,26 @@ static struct rouse_watch_changed *changed_of(struct rouse_future *self)
     return ROUSE_CONTAINER_OF(self, struct rouse_watch_changed, base);
 }
 
-// Sees another value, or takes a place in the queue. True if it has ended.
-static bool change_or_queue(struct rouse_watch_changed *c, struct rouse_context *cx)
+static int changed_look(struct rouse_future *self)
 {
-    struct rouse_wait_queue *q = &c->rx->watch->waiters;
-    struct rouse_waker waker = rouse_waker_clone(rouse_context_waker(cx));
+    struct rouse_watch_changed *c = changed_of(self);
 
-    rouse_assert(c->waiter.pushed || !c->rx->waiting,
-                 "at each receiver one future waits at a time; end the other one first");
-    rs_waitq_lock(q);
     c->output = rouse_watch_try_changed(c->rx);
-    bool ended = c->output != -EAGAIN;
-
-    if (!ended) {
-        c->waiter.want = c->rx->seen;
-        rs_waitq_push(q, &c->waiter, &waker);
-    }
-    rs_waitq_unlock(q);
-    c->rx->waiting = !ended;
-    rouse_waker_drop(&waker);
-    return ended;
+    return c->output;
 }
 
 static rouse_poll changed_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_watch_changed *c = changed_of(self);
-    bool pushed = c->waiter.pushed;
 
-    if (!pushed && !rouse_context_spend(cx)) return ROUSE_PENDING;
-    if (pushed && rs_waitq_look(&c->rx->watch->waiters, &c->waiter, cx) == RS_WAITER_QUEUED) {
-        return ROUSE_PENDING;
-    }
-    c->output = rouse_watch_try_changed(c->rx);
-    if (c->output == -EAGAIN) return change_or_queue(c, cx) ? ROUSE_READY : ROUSE_PENDING;
-    if (pushed) c->rx->waiting = false;
-    return ROUSE_READY;
+    return rs_crowd_poll(&c->rx->seat, &c->waiter, self, changed_look, cx);
 }
 
 static void changed_drop(struct rouse_future *self)
 {
     struct rouse_watch_changed *c = changed_of(self);
 
-    if (!c->waiter.pushed) return;
-    (void)rs_waitq_leave(&c->rx->watch->waiters, &c->waiter);
-    c->rx->waiting = false;
+    rs_crowd_leave(&c->rx->seat, &c->waiter);
 }
 
 static int64_t changed_result(const struct rouse_future *self)

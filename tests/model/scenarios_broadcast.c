@@ -11,7 +11,7 @@
 #include "model.h"
 #include "wait.h"
 
-enum { MESSAGES = 2, RECEIVERS = 2 };
+enum { MESSAGES = 2, RECEIVERS = 3 };
 
 struct message {
     uint64_t number;
@@ -28,7 +28,8 @@ static void make(size_t capacity, int receivers)
     model_claim(rouse_broadcast_new(&tx, capacity, sizeof(struct message)) == 0, "there is memory");
     for (int i = 0; i < RECEIVERS; i++) {
         rx[i] = NULL;
-        wakers[i][0] = wakers[i][1] = (struct model_waker){.thread = (unsigned)i + 2};
+        wakers[i][0] = wakers[i][1] =
+            (struct model_waker){.thread = (unsigned)i + 2, .publishes = true};
         if (i >= receivers) continue;
         model_claim(rouse_broadcast_subscribe(tx, &rx[i]) == 0, "there is memory");
     }
@@ -48,6 +49,11 @@ static void make_two(void)
 static void make_for_two(void)
 {
     make(1, 2);
+}
+
+static void make_for_three(void)
+{
+    make(1, 3);
 }
 
 // For two senders in threads 1 and 2; the receiver is thread 3.
@@ -137,7 +143,7 @@ static struct count drain(int i)
 
     do {
         rouse_broadcast_receive_init(&receive, rx[i], &message);
-        wait_for(&receive.base, &wakers[i][0], NULL);
+        wait_woken(&receive.base, &wakers[i][0]);
         note(&receive, &message, &count);
     } while (receive.output != -EPIPE);
     rouse_broadcast_receiver_free(rx[i]);
@@ -169,7 +175,7 @@ static void receive_one(int i)
     struct count count = {0};
 
     rouse_broadcast_receive_init(&receive, rx[i], &message);
-    wait_for(&receive.base, &wakers[i][0], NULL);
+    wait_woken(&receive.base, &wakers[i][0]);
     note(&receive, &message, &count);
     rouse_broadcast_receiver_free(rx[i]);
     model_claim(count.received == 1, "each receiver gets the message");
@@ -183,6 +189,23 @@ static void receive_first(void)
 static void receive_second(void)
 {
     receive_one(1);
+}
+
+static void receive_third(void)
+{
+    receive_one(2);
+}
+
+// Begins to wait, and gives up; the message is still to come, or there.
+static void give_up_and_go(void)
+{
+    struct rouse_broadcast_receive receive;
+    struct message message;
+
+    rouse_broadcast_receive_init(&receive, rx[0], &message);
+    (void)poll_with(&receive.base, &wakers[0][0], NULL);
+    rouse_future_drop(&receive.base);
+    rouse_broadcast_receiver_free(rx[0]);
 }
 
 static void drain_nothing(void)
@@ -275,6 +298,16 @@ const struct model_scenario model_broadcast_scenarios[] = {
      .about = "a message is for each receiver",
      .setup = make_for_two,
      .threads = {send_and_stay, receive_first, receive_second},
+     .check = check_and_go},
+    {.name = "broadcast_crowd",
+     .about = "a message wakes more than are woken in one go",
+     .setup = make_for_three,
+     .threads = {send_and_stay, receive_first, receive_second, receive_third},
+     .check = check_and_go},
+    {.name = "broadcast_leave",
+     .about = "who gives up takes nobody else out of the crowd",
+     .setup = make_for_three,
+     .threads = {send_and_stay, give_up_and_go, receive_second, receive_third},
      .check = check_and_go},
     {.name = "broadcast_two_senders",
      .about = "messages of two senders are one sequence, and the last of them closes",

@@ -42,7 +42,8 @@ static void make(int receivers)
     sender_waker = (struct model_waker){.thread = 1};
     for (int i = 0; i < RECEIVERS; i++) {
         rx[i] = NULL;
-        wakers[i][0] = wakers[i][1] = (struct model_waker){.thread = (unsigned)i + 2};
+        wakers[i][0] = wakers[i][1] =
+            (struct model_waker){.thread = (unsigned)i + 2, .publishes = true};
         if (i >= receivers) continue;
         model_claim(rouse_watch_subscribe(tx, &rx[i]) == 0, "there is memory");
     }
@@ -157,7 +158,7 @@ static int change(int i)
     struct rouse_watch_changed changed;
 
     rouse_watch_changed_init(&changed, rx[i]);
-    wait_for(&changed.base, &wakers[i][0], NULL);
+    wait_woken(&changed.base, &wakers[i][0]);
     return changed.output;
 }
 
@@ -257,6 +258,17 @@ static void subscribe_and_see(void)
     leave(0);
 }
 
+static struct rouse_watch_changed waiting;
+static rouse_poll waited;
+
+// Comes while a value is sent, and waits.
+static void subscribe_and_wait(void)
+{
+    model_claim(rouse_watch_subscribe(tx, &rx[0]) == 0, "there is memory");
+    rouse_watch_changed_init(&waiting, rx[0]);
+    waited = poll_with(&waiting.base, &wakers[0][0], NULL);
+}
+
 static void check(void)
 {
     claim_dropped(&sender_waker);
@@ -269,6 +281,18 @@ static void check(void)
 static void check_and_go(void)
 {
     check();
+    go();
+}
+
+static void check_waiting(void)
+{
+    if (waited == ROUSE_PENDING && !model_waker_take(&wakers[0][0])) {
+        model_claim(rouse_watch_try_changed(rx[0]) == -EAGAIN,
+                    "who waits and was not woken knows the value");
+    }
+    rouse_future_drop(&waiting.base);
+    leave(0);
+    check_and_go();
     go();
 }
 
@@ -323,5 +347,10 @@ const struct model_scenario model_watch_scenarios[] = {
      .setup = make_late,
      .threads = {send_two_and_go, subscribe_and_see},
      .check = check},
+    {.name = "watch_subscribe_and_wait",
+     .about = "a receiver that came while a value was written is woken when it is there",
+     .setup = make_late,
+     .threads = {send_and_stay, subscribe_and_wait},
+     .check = check_waiting},
     {.name = NULL},
 };

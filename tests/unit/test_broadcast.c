@@ -437,7 +437,7 @@ static void misuse(void)
 
     claim(panics(free_while_receiving, &value, "drop the future first"),
           "a receiver is not freed while somebody waits at it");
-    claim(panics(receive_twice_at_once, &value, "one receive waits at a time"),
+    claim(panics(receive_twice_at_once, &value, "one future waits at a time"),
           "nor waited at twice at once");
 }
 
