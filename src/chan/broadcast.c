@@ -22,9 +22,9 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/tls.h"
 #include "chan/crowd.h"
 #include "chan/slot.h"
+#include "sync/direct.h"
 
 struct rouse_broadcast_sender {
     struct rs_crowd crowd;
@@ -306,10 +306,13 @@ int rouse_broadcast_receive(struct rouse_broadcast_receiver *rx, void *out, uint
 {
     struct rouse_broadcast_receive receive;
 
-    if (rs_tls.fiber == NULL && rs_tls.poll_depth == 0) {
+    if (ROUSE_LIKELY(rs_direct_may_take())) {
         int err = rouse_broadcast_try_receive(rx, out, missed);
 
-        if (err != -EAGAIN) return err;  // a plain thread need not prepare to sleep
+        if (err != -EAGAIN) {
+            rs_direct_taken();
+            return err;
+        }
     }
     rouse_broadcast_receive_init(&receive, rx, out);
     int err = rouse_await(&receive.base);

@@ -33,8 +33,8 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/tls.h"
 #include "chan/element.h"
+#include "sync/direct.h"
 
 enum side { SENDER = 0, RECEIVER = 1 };
 
@@ -127,8 +127,9 @@ static inline bool leave(struct oneshot *o, enum side side, uint32_t with)
 
     if ((state & bit(other, GONE)) == 0 || !is_other_done(state, side)) {
         // Release, with the acquire of whoever frees the block, and of a receiver that looks for
-        // the value. Acquire, as above; and with the release in wait(), for the waker.
-        state = atomic_fetch_or_explicit(&o->state, bit(side, GONE) | with, memory_order_acq_rel);
+        // the value. Acquire, as above; and with the release in wait(), for the waker. None of the
+        // bits is set yet, and an addition is one instruction where its old value is needed.
+        state = atomic_fetch_add_explicit(&o->state, bit(side, GONE) | with, memory_order_acq_rel);
     }
     if ((state & bit(other, GONE)) != 0) {
         if (is_other_done(state, side)) oneshot_free(o, (state & SENT) != 0);
@@ -363,10 +364,13 @@ int rouse_oneshot_receive(struct rouse_oneshot_receiver *rx, void *out)
 {
     struct rouse_oneshot_receive receive;
 
-    if (rs_tls.fiber == NULL && rs_tls.poll_depth == 0) {
+    if (ROUSE_LIKELY(rs_direct_may_take())) {
         int err = rouse_oneshot_try_receive(rx, out);
 
-        if (err != -EAGAIN) return err;  // a plain thread need not prepare to sleep
+        if (err != -EAGAIN) {
+            rs_direct_taken();
+            return err;
+        }
     }
     rouse_oneshot_receive_init(&receive, rx);
     int err = rouse_await(&receive.base);

@@ -22,9 +22,9 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/tls.h"
 #include "chan/crowd.h"
 #include "chan/slot.h"
+#include "sync/direct.h"
 #include "sync/wait_queue.h"
 
 struct rouse_watch_sender {
@@ -269,10 +269,13 @@ int rouse_watch_changed(struct rouse_watch_receiver *rx)
 {
     struct rouse_watch_changed changed;
 
-    if (rs_tls.fiber == NULL && rs_tls.poll_depth == 0) {
+    if (ROUSE_LIKELY(rs_direct_may_take())) {
         int err = rouse_watch_try_changed(rx);
 
-        if (err != -EAGAIN) return err;  // a plain thread need not prepare to sleep
+        if (err != -EAGAIN) {
+            rs_direct_taken();
+            return err;
+        }
     }
     rouse_watch_changed_init(&changed, rx);
     int err = rouse_await(&changed.base);

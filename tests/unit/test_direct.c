@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The direct forms of locks where there is nothing to wait for: they are checkpoints all the same,
-// and spend what a wait spends. A fiber that has been cancelled, or is inside a deadline that has
-// passed, gets nothing; one that never has to wait lets others run; and none may be called in a
-// poll.
+// The direct forms of locks and channels where there is nothing to wait for: they are checkpoints
+// all the same, and spend what a wait spends. A fiber that has been cancelled, or is inside a
+// deadline that has passed, gets nothing; one that never has to wait lets others run; and none may
+// be called in a poll.
 
 #include <errno.h>
 #include <rouse.h>
@@ -17,6 +17,11 @@ static struct rouse_mutex mutex;
 static struct rouse_semaphore semaphore;
 static struct rouse_rwlock rwlock;
 static struct rouse_notify notify;
+static struct rouse_oneshot_receiver *answer;
+static struct rouse_broadcast_sender *news;
+static struct rouse_broadcast_receiver *hearer;
+static struct rouse_watch_sender *watched;
+static struct rouse_watch_receiver *watcher;
 
 // A wait that always ends at once, and what makes the next one end so too.
 struct direct {
@@ -79,6 +84,41 @@ static void notify_one(void)
     rouse_notify_one(&notify);
 }
 
+// A value that has been sent.
+static void refill_oneshot(void)
+{
+    struct rouse_oneshot_sender *tx;
+
+    rouse_oneshot_receiver_free(answer);
+    if (rouse_oneshot_new(&tx, &answer, 0, NULL) < 0) exit(1);
+    (void)rouse_oneshot_send(tx, NULL);
+}
+
+static int receive_answer(void)
+{
+    return rouse_oneshot_receive(answer, NULL);
+}
+
+static int receive_news(void)
+{
+    return rouse_broadcast_receive(hearer, NULL, NULL);
+}
+
+static void send_news(void)
+{
+    (void)rouse_broadcast_send(news, NULL);
+}
+
+static int wait_for_change(void)
+{
+    return rouse_watch_changed(watcher);
+}
+
+static void see_nothing(void)
+{
+    // The value is new until it is read.
+}
+
 static const struct direct directs[] = {
     {lock_mutex, unlock_mutex, "a cancelled fiber does not lock a free mutex",
      "nor does one whose time is over", "and afterwards it does",
@@ -95,6 +135,15 @@ static const struct direct directs[] = {
     {wait_for_notify, notify_one, "a cancelled fiber takes no notification",
      "nor does one whose time is over", "and afterwards it does",
      "one that is always notified lets others run", "a poll may not wait for a notification"},
+    {receive_answer, refill_oneshot, "a cancelled fiber takes no answer",
+     "nor does one whose time is over", "and afterwards it does",
+     "one that is always answered lets others run", "a poll may not receive an answer"},
+    {receive_news, send_news, "a cancelled fiber receives no message",
+     "nor does one whose time is over", "and afterwards it does",
+     "one that always receives lets others run", "a poll may not receive a message"},
+    {wait_for_change, see_nothing, "a cancelled fiber does not look for a change",
+     "nor does one whose time is over", "and afterwards it does",
+     "one that always looks for a change lets others run", "a poll may not wait for a change"},
 };
 
 // What a fiber's waits have come to.
@@ -215,6 +264,22 @@ static void init(void)
     rouse_rwlock_init(&rwlock);
     rouse_notify_init(&notify);
     rouse_notify_one(&notify);
+    refill_oneshot();
+    if (rouse_broadcast_new(&news, 1, 0) < 0) exit(1);
+    if (rouse_broadcast_subscribe(news, &hearer) < 0) exit(1);
+    send_news();
+    if (rouse_watch_new(&watched, 0, NULL) < 0) exit(1);
+    if (rouse_watch_subscribe(watched, &watcher) < 0) exit(1);
+    (void)rouse_watch_send(watched, NULL);
+}
+
+static void deinit(void)
+{
+    rouse_oneshot_receiver_free(answer);
+    rouse_broadcast_receiver_free(hearer);
+    rouse_broadcast_sender_unref(news);
+    rouse_watch_receiver_free(watcher);
+    rouse_watch_sender_unref(watched);
 }
 
 int main(void)
@@ -230,5 +295,6 @@ int main(void)
                                                        .workers = 1}) != 0) {
         return 1;
     }
+    deinit();
     return claims_end();
 }
