@@ -4,7 +4,7 @@
 // after the other; receivers read without a lock, as slot.h says, and wait as crowd.h says.
 //
 // 1. Message n stands in slot n modulo the capacity.
-// 2. `tail` is the number of messages of which the writing has begun, and grows before their mark.
+// 2. `tail` is the number of messages; outside the lock, of those whose writing has begun.
 // 3. A receiver's position is the message that it receives next. A send releases those who wait
 //    for its message or an earlier one.
 // 4. The block goes with the last end. Its receivers have copies of what in it never changes, so
@@ -98,7 +98,7 @@ static void end_unref(struct rouse_broadcast_sender *b)
 // Under the lock.
 static void message_write(struct rouse_broadcast_sender *b, uint64_t n, const void *value)
 {
-    // Relaxed: published by the mark that follows, for who sees that its message is gone.
+    // Relaxed: read under the lock, but for a length that is out of date at once.
     atomic_store_explicit(&b->tail, n + 1, memory_order_relaxed);
     rs_slot_write(slot_of(b->slots, b->size, b->capacity, n), n, value, b->size);
 }
@@ -179,13 +179,16 @@ void rouse_broadcast_sender_unref(struct rouse_broadcast_sender *tx)
 
 // ---- Receivers ----
 
-// The next message has been overwritten: goes on with the oldest that is left.
+// The next message has been overwritten: goes on with the oldest that is left. Under the lock, so
+// that it is there, and not being written.
 static int skip_missed(struct rouse_broadcast_receiver *rx, uint64_t *missed)
 {
-    // Relaxed: the caller has acquired a mark that was stored after the tail.
+    rs_lock(&rx->channel->crowd.lock);
+    // Relaxed: it grows under the lock.
     uint64_t tail = atomic_load_explicit(&rx->channel->tail, memory_order_relaxed);
     uint64_t oldest = tail - rx->capacity;
 
+    rs_unlock(&rx->channel->crowd.lock);
     if (missed != NULL) *missed = oldest - rx->seat.position;
     rx->seat.position = oldest;
     return -EOVERFLOW;

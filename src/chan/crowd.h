@@ -61,12 +61,13 @@ void rs_crowd_release_and_unlock(struct rs_crowd *crowd, uint64_t limit);
 // Takes what the future waits for, and writes its output: -EAGAIN if it is not there.
 typedef int rs_crowd_look(struct rouse_future *future);
 
-// The rest of a poll, when a look was in vain: takes a place, and looks again.
+// The rest of a poll when a look was in vain, of a waiter that is not queued: takes a place, and
+// looks again.
 rouse_poll rs_crowd_join(struct rs_seat *seat, struct rouse_waiter *waiter,
                          struct rouse_future *future, rs_crowd_look *look,
                          struct rouse_context *cx);
 
-// The drop of a future that may have joined.
+// The end of a future that may have joined.
 void rs_crowd_leave(struct rs_seat *seat, struct rouse_waiter *waiter);
 
 // True if a waiter that has joined has not been released. The waker of `cx` is the one that will be
@@ -74,19 +75,19 @@ void rs_crowd_leave(struct rs_seat *seat, struct rouse_waiter *waiter);
 bool rs_crowd_is_queued(struct rs_crowd *crowd, struct rouse_waiter *waiter,
                         struct rouse_context *cx);
 
-// The poll of a future that waits in a crowd. Inline, so that `look` is.
+// The poll of a future that waits in a crowd. It looks also while it is queued: the message is
+// there before the release. Inline, so that `look` is.
 static inline rouse_poll rs_crowd_poll(struct rs_seat *seat, struct rouse_waiter *waiter,
                                        struct rouse_future *future, rs_crowd_look *look,
                                        struct rouse_context *cx)
 {
-    if (!waiter->pushed) {
-        if (!rouse_context_spend(cx)) return ROUSE_PENDING;
-    } else if (rs_crowd_is_queued(seat->crowd, waiter, cx)) {
-        return ROUSE_PENDING;
+    if (!waiter->pushed && !rouse_context_spend(cx)) return ROUSE_PENDING;
+    if (look(future) != -EAGAIN) {
+        rs_crowd_leave(seat, waiter);
+        return ROUSE_READY;
     }
-    if (look(future) == -EAGAIN) return rs_crowd_join(seat, waiter, future, look, cx);
-    if (waiter->pushed) seat->occupied = false;
-    return ROUSE_READY;
+    if (waiter->pushed && rs_crowd_is_queued(seat->crowd, waiter, cx)) return ROUSE_PENDING;
+    return rs_crowd_join(seat, waiter, future, look, cx);
 }
 
 // Asserts that a receiver may be freed.

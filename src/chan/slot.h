@@ -36,8 +36,7 @@ static inline uint64_t rs_slot_written(uint64_t n)
 
 static inline uint64_t rs_slot_mark(const rs_slot_word *slot)
 {
-    // Acquire, with the releases of marks in rs_slot_write(): the words are there; if it is a later
-    // message's, so is what was stored before that was begun.
+    // Acquire, with the release of the second mark in rs_slot_write(): the words are there.
     return atomic_load_explicit(slot, memory_order_acquire);
 }
 
@@ -48,8 +47,8 @@ static inline size_t rs_slot_part(size_t at, size_t size)
 
 static inline void rs_slot_write(rs_slot_word *slot, uint64_t n, const void *from, size_t size)
 {
-    // Release, with the acquire in rs_slot_mark().
-    atomic_store_explicit(slot, rs_slot_written(n) - 1, memory_order_release);
+    // Relaxed: the words that follow are releases.
+    atomic_store_explicit(slot, rs_slot_written(n) - 1, memory_order_relaxed);
     for (size_t at = 0; at < size; at += RS_SLOT_WORD) {
         uint64_t word = 0;
 

@@ -5,8 +5,8 @@
 // says, and only one that was overtaken takes it.
 //
 // 1. The value is a message whose number is its version, 0 for the initial one.
-// 2. A receiver's position is the mark of the value that it knows, which is odd if that was being
-//    written. A send releases those who wait for another one; see crowd.h.
+// 2. A receiver's position is the mark of the value that it knows. A send releases those who wait
+//    for another one; see crowd.h.
 // 3. A sender that waits is in the queue, under whose lock the number of receivers changes.
 // 4. The block goes with the last end, and nobody takes both locks.
 //
@@ -96,7 +96,7 @@ int rouse_watch_send(struct rouse_watch_sender *tx, const void *value)
     uint64_t mark = rs_slot_mark(tx->slot);
 
     rs_slot_write(tx->slot, mark / 2, value, tx->size);
-    rs_crowd_release_and_unlock(&tx->crowd, rs_slot_written(mark / 2));
+    rs_crowd_release_and_unlock(&tx->crowd, mark + 1);
     return (int)rouse_watch_receiver_count(tx);
 }
 
@@ -120,7 +120,12 @@ static int receiver_new(struct rouse_watch_sender *w, uint64_t seen,
 
 int rouse_watch_subscribe(struct rouse_watch_sender *tx, struct rouse_watch_receiver **rx)
 {
-    return receiver_new(tx, rs_slot_mark(tx->slot), rx);
+    // Under the lock: nothing is being written.
+    rs_lock(&tx->crowd.lock);
+    uint64_t seen = rs_slot_mark(tx->slot);
+
+    rs_unlock(&tx->crowd.lock);
+    return receiver_new(tx, seen, rx);
 }
 
 struct rouse_watch_sender *rouse_watch_sender_ref(struct rouse_watch_sender *tx)

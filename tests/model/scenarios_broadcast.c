@@ -208,6 +208,22 @@ static void give_up_and_go(void)
     rouse_broadcast_receiver_free(rx[0]);
 }
 
+// Receives until there is nothing now, and goes.
+static void try_all(void)
+{
+    struct message message;
+    uint64_t missed;
+    int err = 0;
+
+    while (err == 0) {
+        err = rouse_broadcast_try_receive(rx[0], &message, &missed);
+        if (err != -EOVERFLOW) continue;
+        err = rouse_broadcast_try_receive(rx[0], &message, &missed);
+        model_claim(err != -EAGAIN, "who has missed something finds what is left");
+    }
+    rouse_broadcast_receiver_free(rx[0]);
+}
+
 static void drain_nothing(void)
 {
     model_claim(drain(0).received == 0, "without a message there is none");
@@ -293,6 +309,11 @@ const struct model_scenario model_broadcast_scenarios[] = {
      .about = "a receiver that is overtaken is told, and gets nothing torn",
      .setup = make_one,
      .threads = {send_all, drain_all},
+     .check = check},
+    {.name = "broadcast_missed",
+     .about = "who has missed messages goes on with one that is there",
+     .setup = make_one,
+     .threads = {send_all, try_all},
      .check = check},
     {.name = "broadcast_two_receivers",
      .about = "a message is for each receiver",
