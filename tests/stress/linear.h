@@ -21,7 +21,7 @@
 #include "stress.h"
 
 enum { LINEAR_THREADS = 4, LINEAR_EACH = 6, LINEAR_OPS = LINEAR_THREADS * LINEAR_EACH };
-enum { LINEAR_STATE_SIZE = 32, LINEAR_SEEN = 1 << 15 };
+enum { LINEAR_STATE_SIZE = 64, LINEAR_SEEN = 1 << 15 };
 
 struct linear_op {
     uint64_t began;  // stamps of one counter
@@ -51,7 +51,8 @@ struct linear_object {
 // ---- The search ----
 
 struct linear_seen {
-    uint32_t done;  // 0: free
+    uint32_t search;  // by number; another one's entry is free
+    uint32_t done;
     struct linear_state state;
 };
 
@@ -59,6 +60,7 @@ struct linear_search {
     const struct linear_object *object;
     const struct linear_op *ops;
     int count;
+    uint32_t number;           // of this search
     struct linear_seen *seen;  // from where no order was found
 };
 
@@ -73,8 +75,8 @@ static inline bool linear_see(struct linear_search *s, uint32_t done,
     for (uint64_t i = hash >> 20; i < (hash >> 20) + PROBES; i++) {
         struct linear_seen *entry = &s->seen[i % LINEAR_SEEN];
 
-        if (entry->done == 0) {
-            *entry = (struct linear_seen){.done = done, .state = *state};
+        if (entry->search != s->number) {
+            *entry = (struct linear_seen){s->number, done, *state};
             return true;
         }
         if (entry->done == done && memcmp(&entry->state, state, sizeof *state) == 0) return false;
@@ -118,9 +120,9 @@ static inline bool linear_holds(const struct linear_object *object, const struct
 {
     static struct linear_seen seen[LINEAR_SEEN];
     static const struct linear_state start;
-    struct linear_search search = {object, ops, count, seen};
+    static uint32_t number;
+    struct linear_search search = {object, ops, count, ++number, seen};
 
-    memset(seen, 0, sizeof seen);
     return linear_order(&search, 0, &start);
 }
 
