@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "claim.h"
+#include "live.h"
 #include "probe.h"
 #include "tcp_pair.h"
 
@@ -348,6 +349,48 @@ static void over_a_listener(void)
     rouse_tcp_listener_unref(listener);
 }
 
+// ---- Without memory ----
+
+static int next_directly(void *stream)
+{
+    uint64_t item;
+
+    return rouse_stream_next(stream, &item);
+}
+
+static int waits_by_hand(void *stream)
+{
+    return poll_next(stream) == NONE;
+}
+
+static void without_memory(void)
+{
+    struct rouse_addr address;
+    struct rouse_tcp_listener *listener = listen_anywhere(&address);
+    struct rouse_accept_stream connections;
+    struct rouse_tcp *near;
+    struct feed feed;
+
+    feed_open(&feed);
+    feed_send(&feed, 1, 1);
+    claim(live_without_memory(next_directly, &feed.stream.base) == -ENOMEM,
+          "a thread that cannot wait is told so");
+    claim(next_directly(&feed.stream.base) == 1, "and has lost nothing");
+    feed_close(&feed);
+    rouse_accept_stream_init(&connections, listener);
+    must(rouse_tcp_connect(&near, &address), "connect");
+    claim(live_without_memory(waits_by_hand, &connections.base),
+          "a connection that there is no memory for is waited for");
+    wait_for(ROUSE_NS_PER_S);
+    int64_t item = poll_next(&connections.base);
+
+    claim(item > 0, "and comes when there is");
+    if (item > 0) rouse_tcp_unref((struct rouse_tcp *)(uintptr_t)item);
+    rouse_stream_withdraw(&connections.base);
+    rouse_tcp_unref(near);
+    rouse_tcp_listener_unref(listener);
+}
+
 int main(void)
 {
     rouse_clock_use_virtual(1000);
@@ -361,6 +404,7 @@ int main(void)
     next_as_a_future();
     direct_forms();
     over_a_listener();
+    without_memory();
     rouse_driver_free(driver);
     return claims_end();
 }
