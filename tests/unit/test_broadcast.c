@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/sanitizer.h"
+#include "checked.h"
 #include "claim.h"
 #include "heap.h"
 #include "live.h"
@@ -443,23 +444,7 @@ static void misuse(void)
 
 // ---- Threads ----
 
-enum { SENDERS = 2, MESSAGES = RS_TSAN ? 20000 : 200000, CHECKED_WORDS = 5 };
-
-struct checked {
-    uint32_t sender;
-    uint32_t number;
-    uint64_t sums[CHECKED_WORDS];
-};
-
-static struct checked checked_of(uint32_t sender, uint32_t number)
-{
-    struct checked m = {.sender = sender, .number = number};
-
-    for (size_t i = 0; i < CHECKED_WORDS; i++) {
-        m.sums[i] = (sender * 31 + number) * UINT64_C(0x9e3779b97f4a7c15) + i;
-    }
-    return m;
-}
+enum { SENDERS = 2, MESSAGES = RS_TSAN ? 20000 : 200000 };
 
 static void *send_many(void *arg)
 {
@@ -492,10 +477,10 @@ static void *receive_many(void *arg)
         wrong += err == -EOVERFLOW && missed == 0;
         if (err == -EOVERFLOW) lost += missed;
         if (err != 0) continue;
-        struct checked right = checked_of(m.sender, m.number);
+        bool is_whole = checked_is_whole(&m, SENDERS);
 
-        wrong += m.sender >= SENDERS || memcmp(&m, &right, sizeof m) != 0;
-        if (m.sender >= SENDERS) continue;
+        wrong += !is_whole;
+        if (!is_whole) continue;
         wrong += m.number < next[m.sender];
         next[m.sender] = m.number + 1;
         received++;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/sanitizer.h"
+#include "checked.h"
 #include "claim.h"
 #include "heap.h"
 #include "live.h"
@@ -399,29 +400,14 @@ static void misuse(void)
 
 // ---- Threads ----
 
-enum { SENDERS = 2, VALUES = RS_TSAN ? 20000 : 200000, CHECKED_WORDS = 5 };
-
-struct checked {
-    uint64_t number;
-    uint64_t sums[CHECKED_WORDS];
-};
-
-static struct checked checked_of(uint64_t number)
-{
-    struct checked value = {.number = number};
-
-    for (size_t i = 0; i < CHECKED_WORDS; i++) {
-        value.sums[i] = number * UINT64_C(0x9e3779b97f4a7c15) + i;
-    }
-    return value;
-}
+enum { SENDERS = 2, VALUES = RS_TSAN ? 20000 : 200000 };
 
 static void *send_many(void *arg)
 {
-    uint64_t sender = (uint64_t)(uintptr_t)arg;
+    uint32_t sender = (uint32_t)(uintptr_t)arg;
 
-    for (uint64_t i = 1; i <= VALUES; i++) {
-        struct checked value = checked_of(sender << 32 | i);
+    for (uint32_t i = 1; i <= VALUES; i++) {
+        struct checked value = checked_of(sender, i);
 
         (void)rouse_watch_send(tx, &value);
         if (i % 64 == 0) sched_yield();
@@ -434,24 +420,22 @@ static void *send_many(void *arg)
 static void *watch_many(void *arg)
 {
     struct rouse_watch_receiver *from = arg;
-    uint64_t last[SENDERS] = {0};
+    uint32_t last[SENDERS] = {0};
     struct checked value = {0};
     intptr_t wrong = 0;
     int err;
 
     while ((err = rouse_watch_changed(from)) == 0) {
         rouse_watch_read(from, &value);
-        struct checked right = checked_of(value.number);
-        uint64_t sender = value.number >> 32;
-        uint64_t number = value.number & UINT32_MAX;
+        bool is_whole = checked_is_whole(&value, SENDERS);
 
-        wrong += sender >= SENDERS || memcmp(&value, &right, sizeof value) != 0;
-        if (sender >= SENDERS) continue;
-        wrong += number <= last[sender];
-        last[sender] = number;
+        wrong += !is_whole;
+        if (!is_whole) continue;
+        wrong += value.number <= last[value.sender];
+        last[value.sender] = value.number;
     }
     rouse_watch_receiver_free(from);
-    return (void *)(wrong + (err != -EPIPE) + ((value.number & UINT32_MAX) != VALUES));
+    return (void *)(wrong + (err != -EPIPE) + (value.number != VALUES));
 }
 
 static void *await_closed(void *arg)
@@ -464,7 +448,7 @@ static void *await_closed(void *arg)
 
 static void threads(void)
 {
-    struct checked initial = checked_of(0);
+    struct checked initial = checked_of(0, 0);
     pthread_t watchers[2];
     pthread_t senders[SENDERS];
     int wrong = 0;
