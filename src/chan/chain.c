@@ -157,14 +157,17 @@ static int front_pop(struct rs_chain *chain, void *element)
     return 0;
 }
 
-int rs_chain_pop(struct rs_chain *chain, void *element, bool alone)
+ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, bool alone)
 {
-    if (alone) return front_pop(chain, element);
-    rs_lock(&chain->front_lock);
-    int err = front_pop(chain, element);
+    size_t count = 0;
+    int err;
 
-    rs_unlock(&chain->front_lock);
-    return err;
+    if (!alone) rs_lock(&chain->front_lock);
+    do {
+        err = front_pop(chain, elements + count * chain->element_size);
+    } while (err == 0 && ++count < count_max);
+    if (!alone) rs_unlock(&chain->front_lock);
+    return count > 0 ? (ssize_t)count : err;
 }
 
 // ---- Closed, and waited for ----

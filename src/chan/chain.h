@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cpu.h"
 #include "base/lock.h"
@@ -54,8 +55,9 @@ void rs_chain_deinit(struct rs_chain *chain);
 // 0; -EPIPE: closed; -EAGAIN: as many as allowed; -ENOMEM. `*waited`: a receiver waits.
 int rs_chain_push(struct rs_chain *chain, const void *element, bool *waited);
 
-// 0; -EAGAIN: empty; -EPIPE: and closed. `alone`: there is only one receiver, who calls.
-int rs_chain_pop(struct rs_chain *chain, void *element, bool alone);
+// Takes up to `count_max`. How many; -EAGAIN: empty; -EPIPE: and closed. `alone`: there is only one
+// receiver, who calls.
+ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, bool alone);
 
 // True for the call that closed it.
 bool rs_chain_close(struct rs_chain *chain);

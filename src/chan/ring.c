@@ -100,6 +100,52 @@ bool rs_ring_unreserve(struct rs_ring *ring, bool *ended)
     return (atomic_load_explicit(&ring->head, memory_order_seq_cst) & RS_RING_SENDER_WAITS) != 0;
 }
 
+// ---- Elements ----
+
+static int pop_one(struct rs_ring *ring, void *element, bool *waited)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    int rounds = 0;
+
+    for (;;) {
+        uint32_t position = rs_ring_position_of(head);
+
+        // Acquire, with the release in rs_ring_put().
+        if (atomic_load_explicit(&rs_ring_slot_at(ring, position)->number, memory_order_acquire) ==
+            position + 1) {
+            // Release, with the acquire in rs_ring_claim() and rs_ring_wait_for_place().
+            if (!atomic_compare_exchange_weak_explicit(&ring->head, &head, head + RS_RING_POSITION,
+                                                       memory_order_release,
+                                                       memory_order_relaxed)) {
+                continue;
+            }
+            rs_ring_take(ring, position, element);
+            *waited = *waited || (head & RS_RING_SENDER_WAITS) != 0;
+            return 0;
+        }
+        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+        if (rs_ring_position_of(tail) == position) return rs_ring_is_ended(tail) ? -EPIPE : -EAGAIN;
+        // Another receiver was faster, or the sender is about to fill the slot.
+        uint64_t again = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+        if (again == head) rs_ring_relax(&rounds);
+        head = again;
+    }
+}
+
+ssize_t rs_ring_pop(struct rs_ring *ring, char *elements, size_t count_max, bool *waited)
+{
+    size_t count = 0;
+    int err;
+
+    *waited = false;
+    do {
+        err = pop_one(ring, elements + count * ring->element_size, waited);
+    } while (err == 0 && ++count < count_max);
+    return count > 0 ? (ssize_t)count : err;
+}
+
 // ---- Closed ----
 
 bool rs_ring_close(struct rs_ring *ring)

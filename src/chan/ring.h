@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cpu.h"
 #include "chan/element.h"
@@ -157,38 +158,9 @@ static inline bool rs_ring_is_ended(uint64_t tail)
     return (tail & RS_RING_CLOSED) != 0 && rs_ring_reserved_of(tail) == 0;
 }
 
-// 0; -EAGAIN: empty; -EPIPE: and will be so. `*waited`: a sender waits.
-static inline int rs_ring_pop(struct rs_ring *ring, void *element, bool *waited)
-{
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    int rounds = 0;
-
-    for (;;) {
-        uint32_t position = rs_ring_position_of(head);
-
-        // Acquire, with the release in rs_ring_put().
-        if (atomic_load_explicit(&rs_ring_slot_at(ring, position)->number, memory_order_acquire) ==
-            position + 1) {
-            // Release, with the acquire in rs_ring_claim() and rs_ring_wait_for_place().
-            if (!atomic_compare_exchange_weak_explicit(&ring->head, &head, head + RS_RING_POSITION,
-                                                       memory_order_release,
-                                                       memory_order_relaxed)) {
-                continue;
-            }
-            rs_ring_take(ring, position, element);
-            *waited = (head & RS_RING_SENDER_WAITS) != 0;
-            return 0;
-        }
-        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-
-        if (rs_ring_position_of(tail) == position) return rs_ring_is_ended(tail) ? -EPIPE : -EAGAIN;
-        // Another receiver was faster, or the sender is about to fill the slot.
-        uint64_t again = atomic_load_explicit(&ring->head, memory_order_relaxed);
-
-        if (again == head) rs_ring_relax(&rounds);
-        head = again;
-    }
-}
+// Takes up to `count_max`. How many; -EAGAIN: empty; -EPIPE: and will be so. `*waited`: a sender
+// waits.
+ssize_t rs_ring_pop(struct rs_ring *ring, char *elements, size_t count_max, bool *waited);
 
 // How many bytes of slots a ring needs; 0 if that is too many.
 size_t rs_ring_slots_size(size_t element_size, size_t capacity);

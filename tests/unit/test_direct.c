@@ -17,6 +17,8 @@ static struct rouse_mutex mutex;
 static struct rouse_semaphore semaphore;
 static struct rouse_rwlock rwlock;
 static struct rouse_notify notify;
+static struct rouse_channel_sender *elements_in;
+static struct rouse_channel_receiver *elements_out;
 static struct rouse_oneshot_receiver *answer;
 static struct rouse_broadcast_sender *news;
 static struct rouse_broadcast_receiver *hearer;
@@ -84,6 +86,30 @@ static void notify_one(void)
     rouse_notify_one(&notify);
 }
 
+static int send_element(void)
+{
+    return rouse_channel_send(elements_in, &(char){0});
+}
+
+static void take_element(void)
+{
+    char element;
+
+    if (rouse_channel_try_receive(elements_out, &element) < 0) exit(1);
+}
+
+static int receive_element(void)
+{
+    char element;
+
+    return rouse_channel_receive(elements_out, &element);
+}
+
+static void put_element(void)
+{
+    if (rouse_channel_try_send(elements_in, &(char){0}) < 0) exit(1);
+}
+
 // A value that has been sent.
 static void refill_oneshot(void)
 {
@@ -135,6 +161,12 @@ static const struct direct directs[] = {
     {wait_for_notify, notify_one, "a cancelled fiber takes no notification",
      "nor does one whose time is over", "and afterwards it does",
      "one that is always notified lets others run", "a poll may not wait for a notification"},
+    {send_element, take_element, "a cancelled fiber sends nothing",
+     "nor does one whose time is over", "and afterwards it does",
+     "one that sends all the time lets others run", "a poll may not send"},
+    {receive_element, put_element, "a cancelled fiber receives nothing",
+     "nor does one whose time is over", "and afterwards it does",
+     "one that receives all the time lets others run", "a poll may not receive"},
     {receive_answer, refill_oneshot, "a cancelled fiber takes no answer",
      "nor does one whose time is over", "and afterwards it does",
      "one that is always answered lets others run", "a poll may not receive an answer"},
@@ -264,6 +296,9 @@ static void init(void)
     rouse_rwlock_init(&rwlock);
     rouse_notify_init(&notify);
     rouse_notify_one(&notify);
+    if (rouse_channel_new(&elements_in, &elements_out, 1, 2) < 0)
+        exit(1);  // there is an element, and a place
+    put_element();
     refill_oneshot();
     if (rouse_broadcast_new(&news, 1, 0) < 0) exit(1);
     if (rouse_broadcast_subscribe(news, &hearer) < 0) exit(1);
@@ -275,6 +310,8 @@ static void init(void)
 
 static void deinit(void)
 {
+    rouse_channel_sender_unref(elements_in);
+    rouse_channel_receiver_unref(elements_out);
     rouse_oneshot_receiver_free(answer);
     rouse_broadcast_receiver_free(hearer);
     rouse_broadcast_sender_unref(news);

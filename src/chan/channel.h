@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// A channel: one of the two kinds of queue behind one pair of ends, and who waits at either.
+//
+// 1. Both ends are the same object. Each has a count of shares; an end that is in use keeps it.
+// 2. Senders wait only for a place in a ring. A place that becomes free while they do is reserved
+//    for the first of them, so nobody who comes later gets it.
+// 3. Receivers wait for an element. A sender that sees that somebody waits wakes one, who tries
+//    again: he may find that another one was faster, and then goes back to the front of the queue.
+//    One that is dropped in between wakes the next.
+// 4. A queue's bit (a sender waits, a receiver waits) is set before a waiter is pushed, and cleared
+//    when none is left, under the queue's lock.
+
+#ifndef RS_CHAN_CHANNEL_H
+#define RS_CHAN_CHANNEL_H
+
+#include <rouse/channel.h>
+
+#include "chan/chain.h"
+#include "chan/ring.h"
+#include "sync/wait_queue.h"
+
+// What each operation reads comes first, beside what it reads of its queue.
+struct rs_channel {
+    bool is_bounded;
+    _Atomic uint32_t receivers;
+    union {
+        struct rs_ring ring;
+        struct rs_chain chain;
+    };
+    struct rouse_wait_queue sending;
+    struct rouse_wait_queue receiving;
+    _Atomic uint32_t senders;
+    _Atomic uint32_t ends;  // that have not gone: 2, 1, 0
+    size_t size;
+    size_t element_size;
+    void (*element_drop)(void *element);
+    const struct rouse_allocator *allocator;
+    char memory[];  // the slots, then room for one element that is dropped
+};
+
+static inline struct rs_channel *rs_channel_of_sender(const struct rouse_channel_sender *sender)
+{
+    return (struct rs_channel *)(uintptr_t)sender;
+}
+
+static inline struct rs_channel *rs_channel_of_receiver(
+    const struct rouse_channel_receiver *receiver)
+{
+    return (struct rs_channel *)(uintptr_t)receiver;
+}
+
+// What a future's init leaves of its waiter: the rest is written when it is pushed.
+static inline void rs_channel_waiter_init(struct rouse_waiter *waiter)
+{
+    waiter->want = 0;
+    waiter->pushed = false;
+}
+
+// ---- The queues ----
+
+void rs_channel_wake_receiver(struct rs_channel *ch);
+// Reserves places for those who wait for one, in their order.
+void rs_channel_serve_senders(struct rs_channel *ch);
+// Under the lock of the queue.
+void rs_channel_nobody_waits_for_place(struct rs_channel *ch);
+void rs_channel_nobody_waits_for_element(struct rs_channel *ch);
+// All have been sent that will ever be.
+void rs_channel_release_receivers(struct rs_channel *ch);
+
+// 0, -EAGAIN, -EPIPE, and without a bound -ENOMEM.
+static inline int rs_channel_push(struct rs_channel *ch, const void *element)
+{
+    bool waited;
+    int err = ch->is_bounded ? rs_ring_push(&ch->ring, element, &waited)
+                             : rs_chain_push(&ch->chain, element, &waited);
+
+    if (err == 0 && ROUSE_UNLIKELY(waited)) rs_channel_wake_receiver(ch);
+    return err;
+}
+
+// How many were received, 1 to `count_max`; or -EAGAIN, -EPIPE.
+static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size_t count_max)
+{
+    bool waited;
+
+    if (!ch->is_bounded) {
+        // Acquire, with the release in rouse_channel_receiver_unref(): one that was not alone sees
+        // what the others did.
+        bool alone = atomic_load_explicit(&ch->receivers, memory_order_acquire) <= 1;
+
+        return rs_chain_pop(&ch->chain, elements, count_max, alone);
+    }
+    ssize_t count = rs_ring_pop(&ch->ring, elements, count_max, &waited);
+
+    if (ROUSE_UNLIKELY(waited)) rs_channel_serve_senders(ch);
+    return count;
+}
+
+#endif

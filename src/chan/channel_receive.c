@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+//
+// The receiving end of a channel.
+
+#include <errno.h>
+#include <rouse/assert.h>
+#include <rouse/await.h>
+#include <stdio.h>
+
+#include "chan/channel.h"
+#include "fiber/direct.h"
+
+static struct rouse_channel_receive *receive_of(struct rouse_future *self)
+{
+    return ROUSE_CONTAINER_OF(self, struct rouse_channel_receive, base);
+}
+
+static bool wait_for_element(struct rs_channel *ch)
+{
+    return ch->is_bounded ? rs_ring_wait_for_element(&ch->ring)
+                          : rs_chain_wait_for_element(&ch->chain);
+}
+
+// Takes a place in the queue, its old one if it has been there before, unless there is an element,
+// or will be none.
+static bool queue_for_element(struct rs_channel *ch, struct rouse_waiter *waiter,
+                              struct rouse_waker *waker)
+{
+    struct rouse_wait_queue *q = &ch->receiving;
+
+    rs_waitq_lock(q);
+    bool wait = wait_for_element(ch);
+
+    if (wait && waiter->pushed) {
+        rs_waitq_push_front(q, waiter, waker);
+    } else if (wait) {
+        rs_waitq_push(q, waiter, waker);
+    } else if (rs_waitq_is_empty(q)) {
+        rs_channel_nobody_waits_for_element(ch);
+    }
+    rs_waitq_unlock(q);
+    return wait;
+}
+
+static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rouse_channel_receive *r = receive_of(self);
+    struct rs_channel *ch = rs_channel_of_receiver(r->receiver);
+    struct rouse_waker waker;
+
+    if (r->waiter.pushed) {
+        if (rs_waitq_look(&ch->receiving, &r->waiter, cx) == RS_WAITER_QUEUED) {
+            return ROUSE_PENDING;
+        }
+    } else if (!rouse_context_spend(cx)) {
+        return ROUSE_PENDING;
+    }
+    r->output = rs_channel_pop(ch, r->elements, r->count_max);
+    if (r->output != -EAGAIN) return ROUSE_READY;
+    waker = rouse_waker_clone(rouse_context_waker(cx));
+    while (!queue_for_element(ch, &r->waiter, &waker)) {
+        r->output = rs_channel_pop(ch, r->elements, r->count_max);
+        if (r->output == -EAGAIN) continue;
+        rouse_waker_drop(&waker);
+        return ROUSE_READY;
+    }
+    return ROUSE_PENDING;
+}
+
+static void receive_drop(struct rouse_future *self)
+{
+    struct rouse_channel_receive *r = receive_of(self);
+    struct rs_channel *ch = rs_channel_of_receiver(r->receiver);
+
+    if (!r->waiter.pushed) return;
+    // Woken for an element that it will not take: the next one is to look.
+    if (rs_waitq_leave(&ch->receiving, &r->waiter) == RS_WAITER_RELEASED) {
+        rs_channel_wake_receiver(ch);
+    }
+}
+
+static int64_t receive_result(const struct rouse_future *self)
+{
+    return ((const struct rouse_channel_receive *)self)->output;
+}
+
+static int receive_describe(const struct rouse_future *self, char *buf, size_t size)
+{
+    const struct rouse_channel_receive *r = (const struct rouse_channel_receive *)self;
+
+    return snprintf(buf, size, "an element of channel %p",
+                    (const void *)rs_channel_of_receiver(r->receiver));
+}
+
+static const struct rouse_future_vtable receive_ended = {.name = "channel receive",
+                                                         .result = receive_result};
+static const struct rouse_future_vtable receive_vtable = {
+    .poll = receive_poll,
+    .drop = receive_drop,
+    .name = "channel receive",
+    .describe = receive_describe,
+    .cancel_kind = rouse_cancel_kind_total,
+    .ended = &receive_ended};
+
+void rouse_channel_receive_many_init(struct rouse_channel_receive *receive,
+                                     struct rouse_channel_receiver *receiver, void *elements,
+                                     size_t count_max)
+{
+    rouse_assert(count_max > 0, "a receive takes one element at least");
+    receive->base.vtable = &receive_vtable;
+    receive->receiver = receiver;
+    receive->elements = elements;
+    receive->count_max = count_max;
+    receive->output = 0;
+    rs_channel_waiter_init(&receive->waiter);
+}
+
+void rouse_channel_receive_init(struct rouse_channel_receive *receive,
+                                struct rouse_channel_receiver *receiver, void *element)
+{
+    rouse_channel_receive_many_init(receive, receiver, element, 1);
+}
+
+int rouse_channel_try_receive(struct rouse_channel_receiver *receiver, void *element)
+{
+    ssize_t count = rs_channel_pop(rs_channel_of_receiver(receiver), element, 1);
+
+    return count < 0 ? (int)count : 0;
+}
+
+static ssize_t receive_direct(struct rouse_channel_receiver *receiver, void *elements,
+                              size_t count_max)
+{
+    struct rouse_channel_receive receive;
+
+    rouse_channel_receive_many_init(&receive, receiver, elements, count_max);
+    int err = rouse_await(&receive.base);
+
+    return err < 0 ? err : receive.output;
+}
+
+ssize_t rouse_channel_receive_many(struct rouse_channel_receiver *receiver, void *elements,
+                                   size_t count_max)
+{
+    rouse_assert(count_max > 0, "a receive takes one element at least");
+    if (ROUSE_LIKELY(rs_direct_may_try())) {
+        ssize_t count = rs_channel_pop(rs_channel_of_receiver(receiver), elements, count_max);
+
+        if (count != -EAGAIN) {
+            rs_direct_tried();
+            return count;
+        }
+    }
+    return receive_direct(receiver, elements, count_max);
+}
+
+int rouse_channel_receive(struct rouse_channel_receiver *receiver, void *element)
+{
+    ssize_t count = rouse_channel_receive_many(receiver, element, 1);
+
+    return count < 0 ? (int)count : 0;
+}
