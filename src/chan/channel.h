@@ -82,17 +82,15 @@ static inline int rs_channel_push(struct rs_channel *ch, const void *element)
 // How many were received, 1 to `count_max`; or -EAGAIN, -EPIPE.
 static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size_t count_max)
 {
-    bool waited;
+    // Acquire, with the release in rouse_channel_receiver_unref(): one that was not alone sees what
+    // the others did.
+    bool alone = atomic_load_explicit(&ch->receivers, memory_order_acquire) <= 1;
 
-    if (!ch->is_bounded) {
-        // Acquire, with the release in rouse_channel_receiver_unref(): one that was not alone sees
-        // what the others did.
-        bool alone = atomic_load_explicit(&ch->receivers, memory_order_acquire) <= 1;
+    if (!ch->is_bounded) return rs_chain_pop(&ch->chain, elements, count_max, alone);
+    bool waited = false;
+    ssize_t count = alone ? (ssize_t)rs_ring_pop_alone(&ch->ring, elements, count_max, &waited) : 0;
 
-        return rs_chain_pop(&ch->chain, elements, count_max, alone);
-    }
-    ssize_t count = rs_ring_pop(&ch->ring, elements, count_max, &waited);
-
+    if (count == 0) count = rs_ring_pop(&ch->ring, elements, count_max, &waited);
     if (ROUSE_UNLIKELY(waited)) rs_channel_serve_senders(ch);
     return count;
 }

@@ -4,7 +4,7 @@
 
 #include "chan/ring.h"
 
-#include <sched.h>
+#include "chan/spin.h"
 
 // ---- Made ----
 
@@ -42,20 +42,12 @@ void rs_ring_init(struct rs_ring *ring, char *slots, size_t element_size, size_t
     ring->slot_size = slot_size(element_size);
     // Relaxed, all: not shared yet.
     atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring->seen, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
+    atomic_store_explicit(&ring->next, 0, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
         atomic_store_explicit(&rs_ring_slot_at(ring, i)->number, i, memory_order_relaxed);
     }
-}
-
-void rs_ring_relax(int *rounds)
-{
-    enum { ROUNDS_MAX = 128 };
-
-    rs_cpu_relax();
-    if (++*rounds < ROUNDS_MAX) return;
-    *rounds = 0;
-    (void)sched_yield();
 }
 
 // ---- Places ----
@@ -102,6 +94,14 @@ bool rs_ring_unreserve(struct rs_ring *ring, bool *ended)
 
 // ---- Elements ----
 
+void rs_ring_await_slot(struct rs_slot *slot, uint32_t position)
+{
+    int rounds = 0;
+
+    // Acquire, with the release in rs_ring_take().
+    while (atomic_load_explicit(&slot->number, memory_order_acquire) != position) rs_spin(&rounds);
+}
+
 static int pop_one(struct rs_ring *ring, void *element, bool *waited)
 {
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -109,17 +109,19 @@ static int pop_one(struct rs_ring *ring, void *element, bool *waited)
 
     for (;;) {
         uint32_t position = rs_ring_position_of(head);
+        struct rs_slot *slot = rs_ring_slot_at(ring, position);
 
         // Acquire, with the release in rs_ring_put().
-        if (atomic_load_explicit(&rs_ring_slot_at(ring, position)->number, memory_order_acquire) ==
-            position + 1) {
-            // Release, with the acquire in rs_ring_claim() and rs_ring_wait_for_place().
+        if (atomic_load_explicit(&slot->number, memory_order_acquire) == position + 1) {
+            // Release, with the acquire in rs_ring_length() and rs_ring_wait_for_place().
             if (!atomic_compare_exchange_weak_explicit(&ring->head, &head, head + RS_RING_POSITION,
                                                        memory_order_release,
                                                        memory_order_relaxed)) {
                 continue;
             }
-            rs_ring_take(ring, position, element);
+            // Relaxed: for one that is the only one later.
+            atomic_store_explicit(&ring->next, RS_RING_NONE, memory_order_relaxed);
+            rs_ring_take(ring, slot, position, element);
             *waited = *waited || (head & RS_RING_SENDER_WAITS) != 0;
             return 0;
         }
@@ -129,7 +131,7 @@ static int pop_one(struct rs_ring *ring, void *element, bool *waited)
         // Another receiver was faster, or the sender is about to fill the slot.
         uint64_t again = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
-        if (again == head) rs_ring_relax(&rounds);
+        if (again == head) rs_spin(&rounds);
         head = again;
     }
 }
@@ -167,14 +169,19 @@ size_t rs_ring_length(const struct rs_ring *ring)
 
     // The two are of one moment if no receiver went on in between.
     do {
-        // Acquire, with the release in rs_ring_pop(): the tail is not behind it.
+        // Acquire, with the release in rs_ring_pop() and rs_ring_pop_alone(): the tail is not
+        // behind it.
         head = atomic_load_explicit(&ring->head, memory_order_acquire);
-        // Acquire, with the release in rs_ring_claim(): nor is the head too far behind.
+        // Acquire, with the release in rs_ring_claim(): a head that the sender moved himself, or
+        // saw moved, is not read as it was before.
         tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
         // Relaxed: only compared.
         again = atomic_load_explicit(&ring->head, memory_order_relaxed);
     } while (rs_ring_position_of(again) != rs_ring_position_of(head));
-    return rs_ring_position_of(tail) - rs_ring_position_of(head);
+    uint32_t length = rs_ring_position_of(tail) - rs_ring_position_of(head);
+
+    // A processor that shows new positions late may show a tail for which there was no room yet.
+    return length < ring->capacity ? length : ring->capacity;
 }
 
 // ---- Waited for ----

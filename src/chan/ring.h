@@ -10,18 +10,21 @@
 // 1. head's position <= tail's position <= head's + capacity - reserved, modulo 2^32.
 // 2. A slot's number is its position when it is free for the sender of that position, one more when
 //    it holds that element. Only who moved `tail` past a position writes to its slot, only who
-//    moved `head` past it takes from it. Between the move and the number lie a few instructions,
-//    for which somebody else may have to spin.
+//    moved `head` past it takes from it, or the only receiver, who then moves it. Between the move
+//    and the number lie a few instructions, for which somebody else may have to spin.
 // 3. A waiter sets its bit by an exchange that finds the ring empty, or full, still. Whoever
 //    changes that does so by an exchange of the same word, and so sees the bit, or comes first.
+// 4. `seen` is a head of some time ago at which no sender waited. So the room that it shows is
+//    there, and was not kept for anybody: one who began to wait since then has found the ring full,
+//    as it stays until he has got his place. (But for a place that is given back: in the moment
+//    before it is reserved anew, one who comes may take it.) It lies beside `tail`, so that senders
+//    touch the line of receivers once in a while only.
 //
-// The words count and the slots publish: an element is seen through the number of its slot. So the
-// accesses to the words are relaxed, but for three cases. Release when `head` moves, with acquire
-// when it is looked at for a place: a tail that is read afterwards is not behind it. The same when
-// a place is taken and the length is asked for: a head that is read after the tail has left room
-// for it. And a place that was reserved is given back in `tail`, while who waits for one says so in
-// `head`: each side reads the other's word after it has changed its own, all seq_cst, and one sees
-// the other.
+// The words count and the slots publish: an element is seen through the number of its slot, and so
+// is that its place is free. So the accesses to the words are relaxed, but for two cases. Release
+// when one moves, with acquire when the length is asked for, so that it is of one moment. And a
+// place that was reserved is given back in `tail`, while who waits for one says so in `head`: each
+// side reads the other's word after it has changed its own, all seq_cst, and one sees the other.
 //
 // Who may call at once: everything, by any thread.
 
@@ -29,6 +32,7 @@
 #define RS_CHAN_RING_H
 
 #include <errno.h>
+#include <rouse/compiler.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +46,7 @@ enum { RS_RING_CAPACITY_MAX = (1 << 28) - 1 };
 
 #define RS_RING_RESERVED (UINT64_C(1) << 4)
 #define RS_RING_POSITION (UINT64_C(1) << 32)
+#define RS_RING_NONE UINT64_MAX
 enum { RS_RING_RECEIVER_WAITS = 1 << 0, RS_RING_CLOSED = 1 << 1, RS_RING_SENDER_WAITS = 1 << 0 };
 
 struct rs_slot {
@@ -51,19 +56,18 @@ struct rs_slot {
 };
 
 struct rs_ring {
-    _Atomic uint64_t tail;
-    char apart_1[RS_CACHE_LINE];
-    _Atomic uint64_t head;
-    char apart_2[RS_CACHE_LINE];
     char *slots;
     uint32_t mask;
     uint32_t capacity;
     size_t element_size;
     size_t slot_size;
+    char apart_1[RS_CACHE_LINE];
+    _Atomic uint64_t tail;
+    _Atomic uint64_t seen;
+    char apart_2[RS_CACHE_LINE];
+    _Atomic uint64_t head;
+    _Atomic uint64_t next;  // head's position, for a receiver that is the only one; or RS_RING_NONE
 };
-
-// Somebody is between two steps, some nanoseconds apart, unless he was preempted there.
-void rs_ring_relax(int *rounds);
 
 static inline uint32_t rs_ring_position_of(uint64_t word)
 {
@@ -80,25 +84,27 @@ static inline struct rs_slot *rs_ring_slot_at(const struct rs_ring *ring, uint32
     return (struct rs_slot *)(void *)(ring->slots + (position & ring->mask) * ring->slot_size);
 }
 
+// The slot still holds the element before.
+void rs_ring_await_slot(struct rs_slot *slot, uint32_t position);
+
 // Fills the slot of a position that is ours.
 static inline void rs_ring_put(struct rs_ring *ring, uint32_t position, const void *element)
 {
     struct rs_slot *slot = rs_ring_slot_at(ring, position);
-    int rounds = 0;
 
     // Acquire, with the release in rs_ring_take(): the element before has been copied.
-    while (atomic_load_explicit(&slot->number, memory_order_acquire) != position) {
-        rs_ring_relax(&rounds);
+    if (ROUSE_UNLIKELY(atomic_load_explicit(&slot->number, memory_order_acquire) != position)) {
+        rs_ring_await_slot(slot, position);
     }
     rs_element_copy(slot->element, element, ring->element_size);
     // Release, with the acquire in rs_ring_pop(): who sees the number sees the element.
     atomic_store_explicit(&slot->number, position + 1, memory_order_release);
 }
 
-static inline void rs_ring_take(struct rs_ring *ring, uint32_t position, void *element)
+// Empties the slot of a position that is ours.
+static inline void rs_ring_take(struct rs_ring *ring, struct rs_slot *slot, uint32_t position,
+                                void *element)
 {
-    struct rs_slot *slot = rs_ring_slot_at(ring, position);
-
     rs_element_copy(element, slot->element, ring->element_size);
     // Release, with the acquire in rs_ring_put(): we have copied it.
     atomic_store_explicit(&slot->number, position + ring->mask + 1, memory_order_release);
@@ -113,18 +119,29 @@ static inline bool rs_ring_is_full(const struct rs_ring *ring, uint64_t tail, ui
     return used >= ring->capacity;
 }
 
+// Looks at the head. True if there is a place that `tail` may take.
+static inline bool rs_ring_look(struct rs_ring *ring, uint64_t tail, bool waiter, uint64_t *head)
+{
+    // Relaxed, both: an old head only shows less room.
+    *head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    if ((*head & RS_RING_SENDER_WAITS) != 0) return waiter && !rs_ring_is_full(ring, tail, *head);
+    atomic_store_explicit(&ring->seen, *head, memory_order_relaxed);
+    return !rs_ring_is_full(ring, tail, *head);
+}
+
 // Adds `step` to the tail, if there is a place and nobody who waits for one, or `waiter` is he.
 // 0, with the tail as it was before; -EAGAIN; -EPIPE.
 static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter, uint64_t *before)
 {
+    // Relaxed, these and on failure: the exchange succeeds only if the tail is the latest, and then
+    // there is at least the room that the head has shown.
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    uint64_t head = atomic_load_explicit(&ring->seen, memory_order_relaxed);
 
     for (;;) {
-        // Acquire, with the release in rs_ring_pop().
-        uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-
         if ((tail & RS_RING_CLOSED) != 0) return -EPIPE;
-        if ((!waiter && (head & RS_RING_SENDER_WAITS) != 0) || rs_ring_is_full(ring, tail, head)) {
+        if (ROUSE_UNLIKELY(rs_ring_is_full(ring, tail, head)) &&
+            !rs_ring_look(ring, tail, waiter, &head)) {
             uint64_t again = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 
             if (again == tail) return -EAGAIN;
@@ -132,8 +149,7 @@ static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter
         } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &tail, tail + step,
                                                          memory_order_release,
                                                          memory_order_relaxed)) {
-            // Release, with the acquire in rs_ring_length(): who sees the place taken sees the
-            // head that left room for it.
+            // Release, with the acquire in rs_ring_length().
             *before = tail;
             return 0;
         }
@@ -156,6 +172,38 @@ static inline int rs_ring_push(struct rs_ring *ring, const void *element, bool *
 static inline bool rs_ring_is_ended(uint64_t tail)
 {
     return (tail & RS_RING_CLOSED) != 0 && rs_ring_reserved_of(tail) == 0;
+}
+
+// Takes what is there, up to `count_max`, for a receiver that is the only one: what it takes is its
+// own before it says so, and it says so once. Returns how many; 0: ask rs_ring_pop() why.
+static inline size_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, size_t count_max,
+                                       bool *waited)
+{
+    // Relaxed, as the store below: it is ours, or that of a receiver that has gone.
+    uint64_t next = atomic_load_explicit(&ring->next, memory_order_relaxed);
+    size_t count = 0;
+
+    if (ROUSE_UNLIKELY(next == RS_RING_NONE)) {
+        next = rs_ring_position_of(atomic_load_explicit(&ring->head, memory_order_relaxed));
+    }
+    uint32_t position = (uint32_t)next;
+
+    do {
+        struct rs_slot *slot = rs_ring_slot_at(ring, position);
+
+        // Acquire, with the release in rs_ring_put().
+        if (atomic_load_explicit(&slot->number, memory_order_acquire) != position + 1) break;
+        rs_ring_take(ring, slot, position, elements + count * ring->element_size);
+        position++;
+    } while (++count < count_max);
+    if (count == 0) return 0;
+    atomic_store_explicit(&ring->next, position, memory_order_relaxed);
+    // Release, with the acquire in rs_ring_length() and rs_ring_wait_for_place().
+    uint64_t before =
+        atomic_fetch_add_explicit(&ring->head, count * RS_RING_POSITION, memory_order_release);
+
+    *waited = (before & RS_RING_SENDER_WAITS) != 0;
+    return count;
 }
 
 // Takes up to `count_max`. How many; -EAGAIN: empty; -EPIPE: and will be so. `*waited`: a sender

@@ -445,6 +445,27 @@ static void count_drop(void *element)
     dropped_sum += value;
 }
 
+// One that is the only receiver keeps account of where it is. So does the ring, for several.
+static bool one_goes_on_where_several_were(size_t capacity)
+{
+    struct ends e = make(capacity);
+    uint64_t sent = 0;
+    uint64_t received = 0;
+    bool good = true;
+
+    for (int round = 0; round < 7; round++) {
+        bool several = round % 2 == 1;
+
+        if (several) (void)rouse_channel_receiver_ref(e.rx);
+        for (int i = 0; i < 3; i++) good = good && try_send(&e, sent++) == 0;
+        for (int i = 0; i < 3; i++) good = good && next(&e) == received++;
+        if (several) rouse_channel_receiver_unref(e.rx);
+    }
+    good = good && rouse_channel_receiver_length(e.rx) == 0;
+    unmake(&e);
+    return good;
+}
+
 static bool drops_what_nobody_received(size_t capacity, bool sender_first)
 {
     struct ends e;
@@ -482,6 +503,8 @@ int main(void)
     claim(refuses_bad_capacities(), "a channel without places, or with too many, is refused");
     claim(limits_an_unbounded_one(), "an unbounded channel may have a limit");
     claim(receives_many(20) && receives_many(unbounded), "many are received at once");
+    claim(one_goes_on_where_several_were(3) && one_goes_on_where_several_were(unbounded),
+          "a receiver that has become the only one goes on where several were");
     claim(receivers_wait(2) && receivers_wait(unbounded),
           "receivers wait in order, each with its last waker");
     claim(keeps_its_place(1) && keeps_its_place(unbounded),
