@@ -5,156 +5,235 @@
 #include "chan/chain.h"
 
 #include <errno.h>
+#include <rouse/compiler.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "chan/element.h"
+#include "chan/spin.h"
 
-// What a chunk should have, and the least number of elements in it.
-enum { CHUNK_BYTES = 2048, CHUNK_CAPACITY_MIN = 8 };
+// What a chunk should have, and the least number of elements in it; both powers of two.
+#ifndef RS_CHAIN_CHUNK_BYTES
+#define RS_CHAIN_CHUNK_BYTES 2048
+#endif
+#ifndef RS_CHAIN_CHUNK_CAPACITY_MIN
+#define RS_CHAIN_CHUNK_CAPACITY_MIN 8
+#endif
 
-struct rs_chunk {
-    struct rs_chunk *next;
-    uint32_t count;
-    uint32_t unused;
-    char elements[];
+enum {
+    RECEIVER_WAITS = 1 << 0,
+    CLOSED = 1 << 1,
+    INSTALLING = 1 << 2,
+    POSITION_SHIFT = 3,
+    POSITION = 1 << POSITION_SHIFT
 };
+
+// ---- Chunks ----
+
+static size_t chunk_size(const struct rs_chain *chain)
+{
+    return sizeof(struct rs_chunk) + chain->marks_at + chain->mask + 1;
+}
+
+static char *element_at(const struct rs_chain *chain, struct rs_chunk *chunk, uint64_t position)
+{
+    return chunk->places + (position & chain->mask) * chain->element_size;
+}
+
+static _Atomic char *mark_at(const struct rs_chain *chain, struct rs_chunk *chunk,
+                             uint64_t position)
+{
+    return (_Atomic char *)&chunk->places[chain->marks_at + (position & chain->mask)];
+}
+
+// An empty chunk that is the caller's; NULL: no memory.
+static struct rs_chunk *chunk_get(struct rs_chain *chain)
+{
+    // Acquire, with the release in chunk_put(): it has been cleared. A new one is zeroed.
+    struct rs_chunk *chunk = atomic_exchange_explicit(&chain->spare, NULL, memory_order_acquire);
+
+    if (chunk != NULL) return chunk;
+    return rs_alloc(chain->allocator, chunk_size(chain));
+}
+
+// Keeps one for the next who needs it.
+static void chunk_put(struct rs_chain *chain, struct rs_chunk *chunk)
+{
+    struct rs_chunk *none = NULL;
+
+    // Release, with the acquire in chunk_get(). Relaxed on failure: we only give up.
+    if (!atomic_compare_exchange_strong_explicit(&chain->spare, &none, chunk, memory_order_release,
+                                                 memory_order_relaxed)) {
+        rs_free(chain->allocator, chunk, chunk_size(chain));
+    }
+}
+
+// ---- Made ----
 
 void rs_chain_init(struct rs_chain *chain, size_t element_size, size_t count_max,
                    const struct rouse_allocator *allocator)
 {
-    size_t capacity = element_size > 0 ? CHUNK_BYTES / element_size : CHUNK_BYTES;
+    size_t capacity = RS_CHAIN_CHUNK_BYTES;
 
+    while (capacity * element_size > RS_CHAIN_CHUNK_BYTES &&
+           capacity > RS_CHAIN_CHUNK_CAPACITY_MIN) {
+        capacity /= 2;
+    }
     *chain = (struct rs_chain){.element_size = element_size,
                                .count_max = count_max,
+                               .mask = capacity - 1,
+                               .marks_at = capacity * element_size,
                                .allocator = allocator};
-    chain->chunk_capacity =
-        (uint32_t)(capacity > CHUNK_CAPACITY_MIN ? capacity : CHUNK_CAPACITY_MIN);
-}
-
-static size_t chunk_size(const struct rs_chain *chain)
-{
-    return sizeof(struct rs_chunk) + chain->chunk_capacity * chain->element_size;
-}
-
-static void chunk_free(struct rs_chain *chain, struct rs_chunk *chunk)
-{
-    rs_free(chain->allocator, chunk, chunk_size(chain));
 }
 
 void rs_chain_deinit(struct rs_chain *chain)
 {
-    chunk_free(chain, chain->spare);
-    chunk_free(chain, chain->empty);
-    chunk_free(chain, chain->front);
-    chunk_free(chain, chain->first);
+    // Relaxed, all: nobody else is left.
+    struct rs_chunk *chunk = chain->front;
+    struct rs_chunk *next;
+
+    if (chunk == NULL) chunk = atomic_load_explicit(&chain->first, memory_order_relaxed);
+    for (; chunk != NULL; chunk = next) {
+        next = atomic_load_explicit(&chunk->next, memory_order_relaxed);
+        rs_free(chain->allocator, chunk, chunk_size(chain));
+    }
+    chunk = atomic_load_explicit(&chain->spare, memory_order_relaxed);
+    rs_free(chain->allocator, chunk, chunk_size(chain));
 }
 
 // ---- Senders ----
 
-// Under the lock.
-static int append(struct rs_chain *chain, const void *element, bool *waited)
+static uint64_t position_of(uint64_t tail)
 {
-    struct rs_chunk *last = chain->last;
-    // Relaxed: a limit, not an order.
-    size_t before = atomic_load_explicit(&chain->front_count, memory_order_relaxed);
+    return tail >> POSITION_SHIFT;
+}
 
-    if (chain->closed) return -EPIPE;
-    if (chain->count + before >= chain->count_max) return -EAGAIN;
-    if (last == NULL || last->count == chain->chunk_capacity) {
-        if (chain->spare == NULL) return -ENOMEM;
-        last = chain->spare;
-        chain->spare = NULL;
-        *(chain->last != NULL ? &chain->last->next : &chain->first) = last;
-        chain->last = last;
+static bool is_at_limit(const struct rs_chain *chain, uint64_t position)
+{
+    if (chain->count_max >= INT64_MAX) return false;
+    // Relaxed: a limit, not an order. It may be newer than the position.
+    uint64_t head = atomic_load_explicit(&chain->head, memory_order_relaxed);
+
+    return (int64_t)(position - head) >= (int64_t)chain->count_max;
+}
+
+// Links the chunk of a place that is ours, the first in it, and lets the others go on.
+static void install(struct rs_chain *chain, struct rs_chunk *last, struct rs_chunk *chunk)
+{
+    // Release, with the acquire in front_of(): it is empty, and nothing touches `last` after it.
+    atomic_store_explicit(last != NULL ? &last->next : &chain->first, chunk, memory_order_release);
+    // Relaxed: published by the next.
+    atomic_store_explicit(&chain->last, chunk, memory_order_relaxed);
+    // Release, with the acquire in claim().
+    atomic_fetch_and_explicit(&chain->tail, ~(uint64_t)INSTALLING, memory_order_release);
+}
+
+// Takes a place. 0, with the tail before, and its chunk; -EPIPE, -EAGAIN, -ENOMEM. `*fresh` is a
+// chunk for the first place of one; what is left of it is the caller's.
+static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chunk,
+                 struct rs_chunk **fresh)
+{
+    // Acquire, here and below, with the release in install(): the last chunk is seen. And with the
+    // release below: what a later tail's chunk is, is written after we have read ours.
+    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_acquire);
+    int rounds = 0;
+
+    for (;;) {
+        bool first = (position_of(tail) & chain->mask) == 0;
+
+        if ((tail & CLOSED) != 0) return -EPIPE;
+        if (is_at_limit(chain, position_of(tail))) return -EAGAIN;
+        if (ROUSE_UNLIKELY((tail & INSTALLING) != 0)) {
+            rs_spin(&rounds);
+            tail = atomic_load_explicit(&chain->tail, memory_order_acquire);
+            continue;
+        }
+        if (ROUSE_UNLIKELY(first) && *fresh == NULL) {
+            *fresh = chunk_get(chain);
+            if (*fresh == NULL) return -ENOMEM;
+        }
+        // Relaxed: see above.
+        *chunk = atomic_load_explicit(&chain->last, memory_order_relaxed);
+        if (atomic_compare_exchange_weak_explicit(&chain->tail, &tail,
+                                                  tail + POSITION + (first ? INSTALLING : 0),
+                                                  memory_order_release, memory_order_acquire)) {
+            *before = tail;
+            if (ROUSE_LIKELY(!first)) return 0;
+            install(chain, *chunk, *fresh);
+            *chunk = *fresh;
+            *fresh = NULL;
+            return 0;
+        }
     }
-    rs_element_copy(last->elements + last->count * chain->element_size, element,
-                    chain->element_size);
-    last->count++;
-    chain->count++;
-    *waited = chain->waited;
-    return 0;
 }
 
 int rs_chain_push(struct rs_chain *chain, const void *element, bool *waited)
 {
-    struct rs_chunk *chunk = NULL;
-    int err;
+    struct rs_chunk *fresh = NULL;
+    struct rs_chunk *chunk;
+    uint64_t tail = 0;
+    int err = claim(chain, &tail, &chunk, &fresh);
 
-    rs_lock(&chain->lock);
-    while ((err = append(chain, element, waited)) == -ENOMEM) {
-        rs_unlock(&chain->lock);
-        if (chunk == NULL) chunk = rs_alloc(chain->allocator, chunk_size(chain));
-        if (chunk == NULL) return -ENOMEM;
-        rs_lock(&chain->lock);
-        if (chain->spare == NULL) {
-            chain->spare = chunk;
-            chunk = NULL;
-        }
-    }
-    rs_unlock(&chain->lock);
-    if (chunk != NULL) chunk_free(chain, chunk);
-    return err;
+    if (ROUSE_UNLIKELY(fresh != NULL)) chunk_put(chain, fresh);
+    if (err < 0) return err;
+    rs_element_copy(element_at(chain, chunk, position_of(tail)), element, chain->element_size);
+    // Release, with the acquire in pop_one(): who sees the mark sees the element.
+    atomic_store_explicit(mark_at(chain, chunk, position_of(tail)), 1, memory_order_release);
+    *waited = (tail & RECEIVER_WAITS) != 0;
+    return 0;
 }
 
 // ---- Receivers ----
 
-// Keeps an empty chunk for the senders, who get it with the next fetch.
+// Nothing in it is in use.
 static void recycle(struct rs_chain *chain, struct rs_chunk *chunk)
 {
-    if (chain->empty != NULL) {
-        chunk_free(chain, chunk);
-        return;
-    }
-    chunk->next = NULL;
-    chunk->count = 0;
-    chain->empty = chunk;
+    // Relaxed: it is ours alone.
+    atomic_store_explicit(&chunk->next, NULL, memory_order_relaxed);
+    memset(chunk->places + chain->marks_at, 0, chain->mask + 1);
+    chunk_put(chain, chunk);
 }
 
-// The front is empty: fetches the back. 0, -EAGAIN or -EPIPE.
-static int fetch(struct rs_chain *chain)
+// The chunk of the next position; NULL if it is not there yet.
+static struct rs_chunk *front_of(struct rs_chain *chain, uint64_t head)
 {
-    rs_lock(&chain->lock);
-    size_t count = chain->count;
-    int err = count > 0 ? 0 : chain->closed ? -EPIPE : -EAGAIN;
+    struct rs_chunk *front = chain->front;
 
-    chain->front = chain->first;
-    chain->first = NULL;
-    chain->last = NULL;
-    chain->count = 0;
-    if (chain->spare == NULL) {
-        chain->spare = chain->empty;
-        chain->empty = NULL;
-    }
-    // Relaxed: a hint.
-    atomic_store_explicit(&chain->front_count, count, memory_order_relaxed);
-    rs_unlock(&chain->lock);
-    chain->taken = 0;
-    return err;
+    if (ROUSE_LIKELY(head != chain->front_end)) return front;
+    // Acquire, with the release in install().
+    struct rs_chunk *next =
+        atomic_load_explicit(front != NULL ? &front->next : &chain->first, memory_order_acquire);
+
+    if (next == NULL) return NULL;
+    chain->front = next;
+    chain->front_end = head + chain->mask + 1;
+    if (front != NULL) recycle(chain, front);
+    return next;
 }
 
-static int front_pop(struct rs_chain *chain, void *element)
+static int pop_one(struct rs_chain *chain, void *element)
 {
-    struct rs_chunk *chunk = chain->front;
+    // Relaxed: ours.
+    uint64_t head = atomic_load_explicit(&chain->head, memory_order_relaxed);
+    int rounds = 0;
 
-    if (chunk == NULL) {
-        int err = fetch(chain);
+    for (;;) {
+        struct rs_chunk *chunk = front_of(chain, head);
 
-        if (err < 0) return err;
-        chunk = chain->front;
+        // Acquire, with the release in rs_chain_push().
+        if (chunk != NULL &&
+            atomic_load_explicit(mark_at(chain, chunk, head), memory_order_acquire) != 0) {
+            rs_element_copy(element, element_at(chain, chunk, head), chain->element_size);
+            // Release, with the acquire in rs_chain_length(): the tail is not behind it.
+            atomic_store_explicit(&chain->head, head + 1, memory_order_release);
+            return 0;
+        }
+        // Relaxed: it counts, the marks publish.
+        uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
+
+        if (position_of(tail) == head) return (tail & CLOSED) != 0 ? -EPIPE : -EAGAIN;
+        rs_spin(&rounds);  // the sender is about to fill it
     }
-    rs_element_copy(element, chunk->elements + chain->taken * chain->element_size,
-                    chain->element_size);
-    chain->taken++;
-    // Relaxed: a hint, which only receivers change.
-    atomic_store_explicit(&chain->front_count,
-                          atomic_load_explicit(&chain->front_count, memory_order_relaxed) - 1,
-                          memory_order_relaxed);
-    if (chain->taken == chunk->count) {
-        chain->front = chunk->next;
-        chain->taken = 0;
-        recycle(chain, chunk);
-    }
-    return 0;
 }
 
 ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, bool alone)
@@ -164,7 +243,7 @@ ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, b
 
     if (!alone) rs_lock(&chain->front_lock);
     do {
-        err = front_pop(chain, elements + count * chain->element_size);
+        err = pop_one(chain, elements + count * chain->element_size);
     } while (err == 0 && ++count < count_max);
     if (!alone) rs_unlock(&chain->front_lock);
     return count > 0 ? (ssize_t)count : err;
@@ -174,49 +253,42 @@ ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, b
 
 bool rs_chain_close(struct rs_chain *chain)
 {
-    rs_lock(&chain->lock);
-    bool was = chain->closed;
-
-    chain->closed = true;
-    rs_unlock(&chain->lock);
-    return !was;
+    return (atomic_fetch_or_explicit(&chain->tail, CLOSED, memory_order_relaxed) & CLOSED) == 0;
 }
 
-bool rs_chain_is_closed(struct rs_chain *chain)
+bool rs_chain_is_closed(const struct rs_chain *chain)
 {
-    rs_lock(&chain->lock);
-    bool closed = chain->closed;
-
-    rs_unlock(&chain->lock);
-    return closed;
+    return (atomic_load_explicit(&chain->tail, memory_order_relaxed) & CLOSED) != 0;
 }
 
 bool rs_chain_wait_for_element(struct rs_chain *chain)
 {
-    rs_lock(&chain->lock);
-    // Relaxed: what is in the front, a receiver that does not wait will take.
-    bool empty = chain->count == 0 &&
-                 atomic_load_explicit(&chain->front_count, memory_order_relaxed) == 0;
-    bool wait = empty && !chain->closed;
+    // Relaxed, both: of this exchange and that of a sender one comes first. A head that is out of
+    // date is behind the tail.
+    uint64_t tail = atomic_fetch_or_explicit(&chain->tail, RECEIVER_WAITS, memory_order_relaxed);
 
-    if (wait) chain->waited = true;
-    rs_unlock(&chain->lock);
-    return wait;
+    return position_of(tail) == atomic_load_explicit(&chain->head, memory_order_relaxed) &&
+           (tail & CLOSED) == 0;
 }
 
 void rs_chain_nobody_waits_for_element(struct rs_chain *chain)
 {
-    rs_lock(&chain->lock);
-    chain->waited = false;
-    rs_unlock(&chain->lock);
+    atomic_fetch_and_explicit(&chain->tail, ~(uint64_t)RECEIVER_WAITS, memory_order_relaxed);
 }
 
-size_t rs_chain_length(struct rs_chain *chain)
+size_t rs_chain_length(const struct rs_chain *chain)
 {
-    rs_lock(&chain->lock);
-    // Relaxed: out of date at once.
-    size_t length = chain->count + atomic_load_explicit(&chain->front_count, memory_order_relaxed);
+    uint64_t head;
+    uint64_t tail;
+    uint64_t again;
 
-    rs_unlock(&chain->lock);
-    return length;
+    // The two are of one moment if no receiver went on in between.
+    do {
+        // Acquire, with the release in pop_one(): the tail is not behind it.
+        head = atomic_load_explicit(&chain->head, memory_order_acquire);
+        // Relaxed, both: they are only counted and compared.
+        tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
+        again = atomic_load_explicit(&chain->head, memory_order_relaxed);
+    } while (again != head);
+    return (size_t)(position_of(tail) - head);
 }

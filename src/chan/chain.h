@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
-// The queue of an unbounded channel: chunks of elements, in two parts. Senders append to the back
-// under its lock; receivers take from the front, and when that is empty, fetch the whole back at
-// once. So a message costs its sender a lock, and its receiver next to nothing.
+// The queue of an unbounded channel: a list of chunks of elements. Senders take places in the last
+// chunk, each by one compare-exchange of the tail; receivers take from the first.
 //
-//     front: chunk -> chunk            back: chunk -> chunk <- senders
-//       ^ receivers                          |
-//       +---- all of it, when the front is empty
+//     tail: | position 61 | INSTALLING | CLOSED | RECEIVER_WAITS |
 //
-// 1. The back, `waited`, `closed` and `spare` change under `lock`. The front changes under
-//    `front_lock`, or without it by a receiver that is the only one. Of the two locks, the front's
-//    is taken first.
-// 2. A chunk in the front is filled no further.
+//     receivers -> front -> chunk -> chunk <- last <- senders
+//                  (of which some is taken)
+//
+// 1. A place is a position modulo the capacity of a chunk. Who takes the first place of a chunk
+//    installs that chunk: he moves the tail with INSTALLING, links it, and clears the bit. While it
+//    is set no place can be taken; so `last` belongs to the tail with which it was read, if the
+//    compare-exchange finds that one still.
+// 2. A place has a mark: its element is there. Only who took the place writes to it. Between the
+//    two lie a few instructions, for which somebody else may have to spin; likewise for 1.
+// 3. The front and `head` change under `front_lock`, or without it by a receiver that is the only
+//    one. A chunk that is taken empty stays the front until the next is linked: that was the last
+//    touch of it by a sender.
+// 4. A waiter sets its bit by an exchange that finds the chain empty still. A sender takes a place
+//    by an exchange of the same word, and so sees the bit, or comes first.
 
 #ifndef RS_CHAN_CHAIN_H
 #define RS_CHAN_CHAIN_H
@@ -26,26 +33,27 @@
 #include "base/cpu.h"
 #include "base/lock.h"
 
-struct rs_chunk;
+struct rs_chunk {
+    _Atomic(struct rs_chunk *) next;
+    char places[];  // the elements, then the marks
+};
 
 struct rs_chain {
-    struct rs_lock lock;
-    bool closed;
-    bool waited;  // a receiver waits
-    struct rs_chunk *first;
-    struct rs_chunk *last;
-    struct rs_chunk *spare;  // an empty one, to be filled next
-    size_t count;            // in the back
-    char apart[RS_CACHE_LINE];
-    struct rs_lock front_lock;
-    struct rs_chunk *front;
-    struct rs_chunk *empty;      // the last one that was emptied, for the senders
-    uint32_t taken;              // from the first chunk of the front
-    _Atomic size_t front_count;  // others take it as a hint
     size_t element_size;
-    size_t count_max;
-    uint32_t chunk_capacity;
+    uint64_t count_max;
+    uint64_t mask;    // the capacity of a chunk, a power of two, less one
+    size_t marks_at;  // in a chunk's places
     const struct rouse_allocator *allocator;
+    char apart_1[RS_CACHE_LINE];
+    _Atomic uint64_t tail;
+    _Atomic(struct rs_chunk *) last;
+    _Atomic(struct rs_chunk *) first;  // the link to the very first chunk
+    _Atomic(struct rs_chunk *) spare;  // an empty one, to be installed next
+    char apart_2[RS_CACHE_LINE];
+    _Atomic uint64_t head;  // the next position to be taken
+    struct rs_chunk *front;
+    uint64_t front_end;  // the first position behind it
+    struct rs_lock front_lock;
 };
 
 void rs_chain_init(struct rs_chain *chain, size_t element_size, size_t count_max,
@@ -67,7 +75,7 @@ bool rs_chain_close(struct rs_chain *chain);
 bool rs_chain_wait_for_element(struct rs_chain *chain);
 void rs_chain_nobody_waits_for_element(struct rs_chain *chain);
 
-size_t rs_chain_length(struct rs_chain *chain);
-bool rs_chain_is_closed(struct rs_chain *chain);
+size_t rs_chain_length(const struct rs_chain *chain);
+bool rs_chain_is_closed(const struct rs_chain *chain);
 
 #endif

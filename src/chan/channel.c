@@ -193,9 +193,9 @@ void rouse_channel_receiver_unref(struct rouse_channel_receiver *receiver)
     struct rs_channel *ch = rs_channel_of_receiver(receiver);
 
     if (ch == NULL) return;
-    // Acq_rel: the last one takes out what is left after everything the others did; and release,
-    // with the acquire in rs_channel_pop().
-    if (atomic_fetch_sub_explicit(&ch->receivers, 1, memory_order_acq_rel) != 1) return;
+    // Release, with the acquire in rs_channel_pop(): the last one takes out what is left after
+    // everything the others did.
+    if (atomic_fetch_sub_explicit(&ch->receivers, 1, memory_order_release) != 1) return;
     close_channel(ch);
     drop_elements(ch);
     end_gone(ch);

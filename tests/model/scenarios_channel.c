@@ -178,6 +178,12 @@ static void send_or_drop(void)
     rouse_channel_sender_unref(tx);
 }
 
+static void send_5(void)
+{
+    for (int i = 0; i < 5; i++) model_claim(send_number(i) == 0, "it is sent");
+    rouse_channel_sender_unref(tx);
+}
+
 static void send_or_fail(void)
 {
     int err = send_number(0);
@@ -322,6 +328,11 @@ static void check_3(void)
     check_received(3);
 }
 
+static void check_5(void)
+{
+    check_received(5);
+}
+
 const struct model_scenario model_channel_scenarios[] = {
     {.name = "channel_handover",
      .about = "three elements through one place",
@@ -403,6 +414,16 @@ const struct model_scenario model_channel_scenarios[] = {
      .setup = make_unbounded_1_1,
      .threads = {send_3, receive_to_end},
      .check = check_3},
+    {.name = "channel_unbounded_chunks",
+     .about = "elements enough that a chunk is used again",
+     .setup = make_unbounded_1_1,
+     .threads = {send_5, receive_to_end},
+     .check = check_5},
+    {.name = "channel_unbounded_length",
+     .about = "the length is looked at while elements come and go, without a bound",
+     .setup = make_unbounded_2_1,
+     .threads = {send_1, look_from_here, receive_1},
+     .check = check_1},
     {.name = "channel_unbounded_two_senders",
      .about = "two senders without a bound",
      .setup = make_unbounded_2_1,
