@@ -120,7 +120,7 @@ static int pop_one(struct rs_ring *ring, void *element, bool *waited)
                 continue;
             }
             // Relaxed: for one that is the only one later.
-            atomic_store_explicit(&ring->next, RS_RING_NONE, memory_order_relaxed);
+            atomic_store_explicit(&ring->next, position + 1, memory_order_relaxed);
             rs_ring_take(ring, slot, position, element);
             *waited = *waited || (head & RS_RING_SENDER_WAITS) != 0;
             return 0;

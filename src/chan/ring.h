@@ -46,7 +46,6 @@ enum { RS_RING_CAPACITY_MAX = (1 << 28) - 1 };
 
 #define RS_RING_RESERVED (UINT64_C(1) << 4)
 #define RS_RING_POSITION (UINT64_C(1) << 32)
-#define RS_RING_NONE UINT64_MAX
 enum { RS_RING_RECEIVER_WAITS = 1 << 0, RS_RING_CLOSED = 1 << 1, RS_RING_SENDER_WAITS = 1 << 0 };
 
 struct rs_slot {
@@ -66,7 +65,7 @@ struct rs_ring {
     _Atomic uint64_t seen;
     char apart_2[RS_CACHE_LINE];
     _Atomic uint64_t head;
-    _Atomic uint64_t next;  // head's position, for a receiver that is the only one; or RS_RING_NONE
+    _Atomic uint32_t next;  // head's position, or one before it
 };
 
 static inline uint32_t rs_ring_position_of(uint64_t word)
@@ -179,14 +178,10 @@ static inline bool rs_ring_is_ended(uint64_t tail)
 static inline size_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, size_t count_max,
                                        bool *waited)
 {
-    // Relaxed, as the store below: it is ours, or that of a receiver that has gone.
-    uint64_t next = atomic_load_explicit(&ring->next, memory_order_relaxed);
+    // Relaxed, as the store below: ours, or of a receiver that has gone. If it lags behind, the
+    // slot holds no element of that position, and rs_ring_pop() sets it right.
+    uint32_t position = atomic_load_explicit(&ring->next, memory_order_relaxed);
     size_t count = 0;
-
-    if (ROUSE_UNLIKELY(next == RS_RING_NONE)) {
-        next = rs_ring_position_of(atomic_load_explicit(&ring->head, memory_order_relaxed));
-    }
-    uint32_t position = (uint32_t)next;
 
     do {
         struct rs_slot *slot = rs_ring_slot_at(ring, position);
