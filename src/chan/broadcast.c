@@ -24,7 +24,7 @@
 #include "base/alloc.h"
 #include "chan/crowd.h"
 #include "chan/slot.h"
-#include "sync/direct.h"
+#include "fiber/direct.h"
 
 struct rouse_broadcast_sender {
     struct rs_crowd crowd;
@@ -309,11 +309,11 @@ int rouse_broadcast_receive(struct rouse_broadcast_receiver *rx, void *out, uint
 {
     struct rouse_broadcast_receive receive;
 
-    if (ROUSE_LIKELY(rs_direct_may_take())) {
+    if (ROUSE_LIKELY(rs_direct_may_try())) {
         int err = rouse_broadcast_try_receive(rx, out, missed);
 
         if (err != -EAGAIN) {
-            rs_direct_taken();
+            rs_direct_tried();
             return err;
         }
     }

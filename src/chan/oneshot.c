@@ -34,7 +34,7 @@
 
 #include "base/alloc.h"
 #include "chan/element.h"
-#include "sync/direct.h"
+#include "fiber/direct.h"
 
 enum side { SENDER = 0, RECEIVER = 1 };
 
@@ -364,11 +364,11 @@ int rouse_oneshot_receive(struct rouse_oneshot_receiver *rx, void *out)
 {
     struct rouse_oneshot_receive receive;
 
-    if (ROUSE_LIKELY(rs_direct_may_take())) {
+    if (ROUSE_LIKELY(rs_direct_may_try())) {
         int err = rouse_oneshot_try_receive(rx, out);
 
         if (err != -EAGAIN) {
-            rs_direct_taken();
+            rs_direct_tried();
             return err;
         }
     }

@@ -24,7 +24,7 @@
 #include "base/alloc.h"
 #include "chan/crowd.h"
 #include "chan/slot.h"
-#include "sync/direct.h"
+#include "fiber/direct.h"
 #include "sync/wait_queue.h"
 
 struct rouse_watch_sender {
@@ -274,11 +274,11 @@ int rouse_watch_changed(struct rouse_watch_receiver *rx)
 {
     struct rouse_watch_changed changed;
 
-    if (ROUSE_LIKELY(rs_direct_may_take())) {
+    if (ROUSE_LIKELY(rs_direct_may_try())) {
         int err = rouse_watch_try_changed(rx);
 
         if (err != -EAGAIN) {
-            rs_direct_taken();
+            rs_direct_tried();
             return err;
         }
     }

@@ -22,7 +22,7 @@ static inline bool rs_direct_may_try(void)
 {
     const struct rs_fiber *fiber = rs_tls.fiber;
 
-    if (rs_tls.poll_depth != 0) return false;
+    if (ROUSE_UNLIKELY(rs_tls.poll_depth != 0)) return false;
     if (fiber == NULL) return true;
     return fiber->region == NULL && fiber->refused == 0 && fiber->cx->budget > 0 &&
            !rs_state_is_cancelled(&fiber->task->state);

@@ -33,7 +33,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "sync/direct.h"
+#include "fiber/direct.h"
 #include "sync/wait_queue.h"
 
 enum { LOCKED = 1 << 0, WAITED = 1 << 1, WOKEN = 1 << 2, KEPT = 1 << 3 };
@@ -399,8 +399,8 @@ int rouse_mutex_lock(struct rouse_mutex *mutex)
 {
     struct rouse_mutex_lock lock;
 
-    if (rs_direct_may_take() && try_lock(mutex) == 0) {
-        rs_direct_taken();
+    if (rs_direct_may_try() && try_lock(mutex) == 0) {
+        rs_direct_tried();
         return 0;
     }
     rouse_mutex_lock_init(&lock, mutex);

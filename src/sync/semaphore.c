@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "sync/direct.h"
+#include "fiber/direct.h"
 #include "sync/wait_queue.h"
 
 enum { WAITED = 1 << 0, CLOSED = 1 << 1, PERMIT = 1 << 2 };
@@ -302,11 +302,11 @@ int rouse_semaphore_acquire(struct rouse_semaphore *semaphore, uint64_t permits)
 {
     struct rouse_semaphore_acquire acquire;
 
-    if (rs_direct_may_take()) {
+    if (rs_direct_may_try()) {
         int err = try_acquire(semaphore, permits);
 
         if (err != -EAGAIN) {
-            rs_direct_taken();
+            rs_direct_tried();
             return err;
         }
     }
