@@ -110,14 +110,22 @@ void rs_source_leave(struct rs_source *source)
 
 // ---- The queue, under the home's lock ----
 
+static void queue_count(struct rs_direction *d, uint32_t change)
+{
+    // Relaxed, both: written under the lock; read outside it only as a hint.
+    uint32_t before = atomic_load_explicit(&d->queued, memory_order_relaxed);
+
+    atomic_store_explicit(&d->queued, before + change, memory_order_relaxed);
+}
+
 static void queue_push(struct rs_direction *d, struct rouse_io_wait *wait, bool first)
 {
     wait->next = first ? d->first : NULL;
     wait->prev = first ? NULL : d->last;
     *(wait->next != NULL ? &wait->next->prev : &d->last) = wait;
     *(wait->prev != NULL ? &wait->prev->next : &d->first) = wait;
-    // Relaxed, both: written under the lock; read outside it only as a hint.
-    atomic_fetch_add_explicit(&d->queued, 1, memory_order_relaxed);
+    queue_count(d, 1);
+    // Relaxed: written under the lock; read outside it only as a hint.
     atomic_store_explicit(wait_state(wait), WAIT_QUEUED, memory_order_relaxed);
 }
 
@@ -126,8 +134,7 @@ static void queue_remove(struct rs_direction *d, struct rouse_io_wait *wait, uin
 {
     *(wait->next != NULL ? &wait->next->prev : &d->last) = wait->prev;
     *(wait->prev != NULL ? &wait->prev->next : &d->first) = wait->next;
-    // Relaxed: see queue_push().
-    atomic_fetch_sub_explicit(&d->queued, 1, memory_order_relaxed);
+    queue_count(d, UINT32_MAX);  // one less
     // Release, with the acquire in wait_granted() and rs_source_unwait(): we are done with it.
     atomic_store_explicit(wait_state(wait), state, memory_order_release);
 }
@@ -147,10 +154,12 @@ static void grant_first(struct rs_direction *d, struct rouse_waker *waker)
 static void direction_ready(struct rs_direction *d, bool hangup, struct rs_batch *batch)
 {
     struct rouse_waker waker;
+    // Relaxed: it changes here only, under the lock.
+    uint64_t tick = atomic_load_explicit(&d->tick, memory_order_relaxed);
 
     // Relaxed: published by the tick. Release, that, with the acquire in rs_source_tick().
     if (hangup) atomic_store_explicit(&d->hangup, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&d->tick, 1, memory_order_release);
+    atomic_store_explicit(&d->tick, tick + 1, memory_order_release);
     grant_first(d, &waker);
     rs_batch_take(batch, &waker);
 }
@@ -333,6 +342,9 @@ static bool is_closed(const struct rs_source *source)
 
 // Queues `wait` unless the direction has become ready since `tick` was read. 0: queued; 1: try
 // again; or an error. Takes the waker into the queue, or leaves it empty-handed with the caller.
+//
+// It is no user of the descriptor, whose number is ours all the same: who closes it sets the flag
+// that we look for under the lock, and then takes the lock, before the number is given back.
 static int queue_wait(struct rs_source *source, enum rs_direction_name direction,
                       struct rouse_io_wait *wait, struct rouse_context *cx, uint64_t tick,
                       struct rouse_waker *waker)
@@ -341,7 +353,7 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
     struct rouse_driver *home = home_for_wait(source, direction, cx->driver);
     int result = 0;
 
-    if (home == NULL) return -ECANCELED;
+    if (home == NULL) return is_closed(source) ? -EBADF : -ECANCELED;
     // Relaxed: only we change it while it is not queued.
     bool granted = atomic_load_explicit(wait_state(wait), memory_order_relaxed) == WAIT_GRANTED;
 
@@ -492,9 +504,12 @@ static bool may_try(struct rs_source *source, enum rs_direction_name direction,
 static bool try_operation(struct rs_source *source, enum rs_direction_name direction, uint64_t tick,
                           rs_source_function fn, void *arg, size_t want, ssize_t *result)
 {
+    *result = rs_source_enter(source);
+    if (*result < 0) return true;
     do {
         *result = fn(source->fd, arg);
     } while (*result == -EINTR);
+    rs_source_leave(source);
 
     if (*result == -EAGAIN) {
         rs_source_drained(source, direction, tick);
@@ -521,28 +536,22 @@ rouse_poll rs_source_poll(struct rs_source *source, enum rs_direction_name direc
                           struct rouse_io_wait *wait, struct rouse_context *cx,
                           rs_source_function fn, void *arg, size_t want, ssize_t *result)
 {
+    int turn;
+
     if (!rouse_context_spend(cx)) return ROUSE_PENDING;
-
-    int turn = rs_source_enter(source);
-
-    if (turn < 0) {
-        *result = turn;
-        return finish(source, direction, wait);
-    }
     do {
         uint64_t tick = rs_source_tick(source, direction);
 
         if (may_try(source, direction, wait) &&
             try_operation(source, direction, tick, fn, arg, want, result)) {
-            turn = -1;
-            break;
+            return finish(source, direction, wait);
         }
         rs_chaos_delay();
         turn = wait_turn(source, direction, wait, cx, tick);
-        if (turn < 0) *result = turn;
     } while (turn > 0);
-    rs_source_leave(source);
-    return turn == 0 ? ROUSE_PENDING : finish(source, direction, wait);
+    if (turn == 0) return ROUSE_PENDING;
+    *result = turn;
+    return finish(source, direction, wait);
 }
 
 // ---- The end ----
