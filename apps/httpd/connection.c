@@ -340,6 +340,7 @@ static void serve(struct connection *c)
 {
     ssize_t n;
 
+    httpd_worker_tick(c->worker);
     do {
         n = httpd_stream_fill(&c->stream);
         if (n == -ETIMEDOUT && c->stream.end > c->stream.at) (void)refuse(c, 408);

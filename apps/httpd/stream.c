@@ -179,7 +179,7 @@ static ssize_t read_idle(struct httpd_stream *s)
     struct httpd_worker *worker = s->worker;
 
     if (worker->is_closing) return 0;
-    httpd_worker_tick(worker);  // it is idle from now on, not since whatever woke the worker last
+    // By the clock of the last wait: what was done since then is this connection's own work.
     httpd_idle_enter(worker, &s->idle);
     ssize_t n = rouse_tcp_read(s->tcp, worker->input, worker->input_size);
 
