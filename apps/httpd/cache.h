@@ -65,8 +65,19 @@ struct httpd_entry {
 int httpd_entry_load(struct httpd_entry **out, const struct httpd_root *root,
                      struct http_slice path, const struct httpd_cache_options *options,
                      int64_t now_s);
-struct httpd_entry *httpd_entry_ref(struct httpd_entry *entry);
-void httpd_entry_unref(struct httpd_entry *entry);
+void httpd_entry_free(
+    struct httpd_entry *entry);  // for httpd_entry_unref(): the last share has gone
+
+static inline struct httpd_entry *httpd_entry_ref(struct httpd_entry *entry)
+{
+    entry->share_count++;
+    return entry;
+}
+
+static inline void httpd_entry_unref(struct httpd_entry *entry)
+{
+    if (entry != NULL && --entry->share_count == 0) httpd_entry_free(entry);
+}
 
 struct httpd_cache;
 

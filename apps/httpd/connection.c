@@ -37,12 +37,16 @@ static uint64_t body_size(const struct httpd_reply *reply)
     return text.size - (size_t)(head_end + 4 - text.data);
 }
 
+static bool is_logged(const struct connection *c)
+{
+    return c->worker->log.fd >= 0;
+}
+
 static void log_answer(struct connection *c, const struct http_request *request,
                        const struct httpd_reply *reply)
 {
     struct httpd_worker *worker = c->worker;
 
-    if (worker->log.fd < 0) return;
     httpd_access_log_add(&worker->log, &(struct httpd_access){.peer = c->peer,
                                                               .request = request,
                                                               .now_s = worker->clock.now_s,
@@ -58,7 +62,7 @@ static bool refuse(struct connection *c, int status)
 
     if (out == NULL) return false;
     httpd_reply_error(&reply, NULL, status, &c->worker->clock, out);
-    log_answer(c, NULL, &reply);
+    if (is_logged(c)) log_answer(c, NULL, &reply);
     (void)httpd_stream_append(&c->stream, &reply);
     c->must_linger = true;
     return false;
@@ -275,7 +279,7 @@ static bool answer(struct connection *c, size_t head_size)
     if (http_request_has_body(&s->request) && !body_take(c, head_size)) return false;
     if (c->worker->is_closing) s->request.connection = HTTP_CONNECTION_CLOSE;
     if (make_reply(c, &reply) < 0) return false;
-    log_answer(c, &s->request, &reply);
+    if (is_logged(c)) log_answer(c, &s->request, &reply);
     s->at += head_size;
     s->deadline_ns = 0;
     int err = httpd_stream_append(s, &reply);
@@ -327,7 +331,7 @@ static void peer_name(struct connection *c)
     struct rouse_addr address;
     char *colon;
 
-    if (c->worker->log.fd < 0) return;
+    if (!is_logged(c)) return;
     if (rouse_tcp_peer_address(c->stream.tcp, &address) == 0) {
         (void)rouse_addr_format(&address, c->peer, sizeof c->peer);
     }

@@ -207,15 +207,8 @@ int httpd_entry_load(struct httpd_entry **out, const struct httpd_root *root,
     return err;
 }
 
-struct httpd_entry *httpd_entry_ref(struct httpd_entry *entry)
+void httpd_entry_free(struct httpd_entry *entry)
 {
-    entry->share_count++;
-    return entry;
-}
-
-void httpd_entry_unref(struct httpd_entry *entry)
-{
-    if (entry == NULL || --entry->share_count > 0) return;
     if (entry->fd >= 0) close(entry->fd);
     free(entry);
 }

@@ -219,9 +219,3 @@ void httpd_reply_make(struct httpd_reply *reply, const struct httpd_site *site,
         httpd_reply_file(reply, req, entry, clock, out);
     }
 }
-
-void httpd_reply_deinit(struct httpd_reply *reply)
-{
-    httpd_entry_unref(reply->entry);
-    reply->entry = NULL;
-}

@@ -63,6 +63,10 @@ void httpd_reply_make(struct httpd_reply *reply, const struct httpd_site *site,
                       const struct http_request *req, const struct http_clock *clock, char *out);
 
 // Gives up the reply's share of the file. May be repeated; accepts an all-zero reply.
-void httpd_reply_deinit(struct httpd_reply *reply);
+static inline void httpd_reply_deinit(struct httpd_reply *reply)
+{
+    httpd_entry_unref(reply->entry);
+    reply->entry = NULL;
+}
 
 #endif

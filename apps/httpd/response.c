@@ -151,13 +151,15 @@ static void put_fields(struct writer *w, const struct http_response *r)
     put_slice(w, r->extra);
 }
 
+static const struct http_slice EMPTY_LINE = {"\r\n", 2};
+
 static struct http_slice connection_tail(enum http_connection connection)
 {
     static const char keep_alive[] = "Connection: keep-alive\r\n\r\n";
     static const char closing[] = "Connection: close\r\n\r\n";
 
     _Static_assert(sizeof keep_alive <= HTTP_HEAD_TAIL_SIZE_MAX, "the longest tail fits");
-    if (connection == HTTP_CONNECTION_DEFAULT) return (struct http_slice){"\r\n", 2};
+    if (connection == HTTP_CONNECTION_DEFAULT) return EMPTY_LINE;
     if (connection == HTTP_CONNECTION_CLOSE) {
         return (struct http_slice){closing, sizeof closing - 1};
     }
@@ -225,6 +227,7 @@ int http_prebuilt_make(struct http_prebuilt *prebuilt, char *out, size_t size,
     prebuilt->date_at = (uint32_t)(w.at - out);
     put(&w, no_date, HTTP_DATE_SIZE);
     put_fields(&w, response);
+    put_slice(&w, EMPTY_LINE);
     if (w.is_full) return -ENOSPC;
     prebuilt->text = out;
     prebuilt->size = (uint32_t)(w.at - out);
@@ -234,11 +237,15 @@ int http_prebuilt_make(struct http_prebuilt *prebuilt, char *out, size_t size,
 int http_prebuilt_write(char *out, size_t size, const struct http_prebuilt *prebuilt,
                         enum http_connection connection, const struct http_clock *clock)
 {
-    struct http_slice tail = connection_tail(connection);
-
-    if (size < prebuilt->size + tail.size) return -ENOSPC;
+    if (size < prebuilt->size) return -ENOSPC;
     memcpy(out, prebuilt->text, prebuilt->size);
     memcpy(out + prebuilt->date_at, clock->text, HTTP_DATE_SIZE);
-    memcpy(out + prebuilt->size, tail.data, tail.size);
-    return (int)(prebuilt->size + tail.size);
+    if (connection == HTTP_CONNECTION_DEFAULT) return (int)prebuilt->size;
+
+    size_t fields_end = prebuilt->size - EMPTY_LINE.size;
+    struct http_slice tail = connection_tail(connection);
+
+    if (size - fields_end < tail.size) return -ENOSPC;
+    memcpy(out + fields_end, tail.data, tail.size);
+    return (int)(fields_end + tail.size);
 }

@@ -50,7 +50,7 @@ int http_error_page(char *out, size_t size, int status);
 int http_error_write(char *out, size_t size, const struct http_response *response, bool is_head,
                      const struct http_clock *clock);
 
-// A head up to where the date goes and from there on, without Connection and the empty line.
+// A whole head, with an old date at `date_at`, and without Connection.
 struct http_prebuilt {
     const char *text;
     uint32_t size;
