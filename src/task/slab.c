@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Slabs: carved on demand, so pages that no task has reached cost nothing.
+// Slabs: carved on demand, so pages that no task has reached cost nothing. Each slab of a class is
+// twice as large as the one before, up to the size of a huge page: from there on a page fault is
+// paid once for thousands of tasks.
 //
 // `balance` of a slab counts, negative, the blocks that other threads have freed and the owner has
 // not taken back; `used` counts, for the owner, the blocks it has given out and not got back. Their
@@ -11,9 +13,11 @@
 #include "task/slab.h"
 
 #include <stddef.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/sys.h"
 #include "base/tls.h"
 
 enum { CLOSED = 1 << 30, SMALL_STEP = 32, SMALL_MAX = 1024, PAGE = 4096 };
@@ -27,6 +31,7 @@ enum {
     LARGE_CLASSES = sizeof large_sizes / sizeof large_sizes[0],
     CLASSES = SMALL_CLASSES + LARGE_CLASSES,
     SLAB_SIZE_MIN = 64 << 10,
+    SLAB_SIZE_HUGE = 2 << 20,
     SLAB_BLOCKS_MIN = 8,
 };
 _Static_assert(RS_SLAB_BLOCK_MAX == 135168, "the last class is the largest block");
@@ -100,14 +105,33 @@ static void slab_free(struct slab *slab)
     heap_unref(heap);
 }
 
+// Of the next slab of a class.
+static uint32_t slab_size(const struct rs_heap *heap, uint32_t class)
+{
+    const struct slab *last = heap->open[class];
+    uint32_t size = SLAB_HEADER + SLAB_BLOCKS_MIN * class_size(class);
+
+    if (last != NULL && last->size <= SLAB_SIZE_HUGE / 2) size = 2 * last->size;
+    if (last != NULL && last->size > SLAB_SIZE_HUGE / 2) size = SLAB_SIZE_HUGE;
+    if (size < SLAB_SIZE_MIN) size = SLAB_SIZE_MIN;
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+static struct slab *slab_pages(struct rs_heap *heap, uint32_t size)
+{
+    if (size != SLAB_SIZE_HUGE) return rs_pages_alloc(heap->allocator, size, PAGE);
+    struct slab *slab = rs_pages_alloc(heap->allocator, size, SLAB_SIZE_HUGE);
+
+    // A hint: without it there are more page faults.
+    if (slab != NULL) (void)rs_sys.madvise(slab, size, MADV_HUGEPAGE);
+    return slab;
+}
+
 static struct slab *slab_new(struct rs_heap *heap, uint32_t class)
 {
     uint32_t block_size = class_size(class);
-    uint32_t size = SLAB_HEADER + SLAB_BLOCKS_MIN * block_size;
-
-    if (size < SLAB_SIZE_MIN) size = SLAB_SIZE_MIN;
-    size = (size + PAGE - 1) / PAGE * PAGE;
-    struct slab *slab = rs_pages_alloc(heap->allocator, size, PAGE);
+    uint32_t size = slab_size(heap, class);
+    struct slab *slab = slab_pages(heap, size);
 
     if (slab == NULL) return NULL;
     slab->heap = heap;

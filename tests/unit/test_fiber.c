@@ -34,14 +34,15 @@ static void chosen_free(void *data, void *memory, size_t size)
     real->free(real->data, memory, size);
 }
 
-// What is large is for stacks.
+// What is large is for stacks, or for tasks: those come in powers of two.
 static void *chosen_pages_alloc(void *data, size_t size, size_t align)
 {
     const struct rouse_allocator *real = rouse_allocator_default();
 
     (void)data;
     // Relaxed: sooner or later.
-    if (size >= STACKS_SIZE_MIN && atomic_load_explicit(&refuses, memory_order_relaxed)) {
+    if (size >= STACKS_SIZE_MIN && (size & (size - 1)) != 0 &&
+        atomic_load_explicit(&refuses, memory_order_relaxed)) {
         return NULL;
     }
     return real->pages_alloc(real->data, size, align);
