@@ -20,7 +20,7 @@
 #include "base/sys.h"
 #include "base/tls.h"
 
-enum { CLOSED = 1 << 30, SMALL_STEP = 32, SMALL_MAX = 1024, PAGE = 4096 };
+enum { CLOSED = 1 << 30, SMALL_STEP = RS_SLAB_ALIGN, SMALL_MAX = 1024, PAGE = 4096 };
 
 // Blocks above SMALL_MAX; up to it, every multiple of SMALL_STEP is a class of its own.
 static const uint32_t large_sizes[] = {1536,  2048,  3072,  4096,  6144,  8192,  12288,

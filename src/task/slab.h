@@ -15,6 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// What each block is aligned to, and at the least its size is a multiple of.
+enum { RS_SLAB_ALIGN = 16 };
+
 // The largest block, with its header.
 #define RS_SLAB_BLOCK_MAX ((size_t)(132 << 10))
 

@@ -103,16 +103,31 @@ const struct rouse_waker_vtable rs_task_waker_vtable = {
 
 // ---- Made ----
 
-_Static_assert(sizeof(struct rouse_task) + ROUSE_TASK_FUTURE_MAX + 64 + 32 <= RS_SLAB_BLOCK_MAX,
+enum { FUTURE_ALIGN_MAX = 64 };
+
+_Static_assert(sizeof(struct rouse_task) + ROUSE_TASK_FUTURE_MAX + FUTURE_ALIGN_MAX <=
+                   RS_SLAB_BLOCK_MAX,
                "the largest future fits a block, however it is aligned");
+_Static_assert(sizeof(struct rouse_task) + FUTURE_ALIGN_MAX <= UINT8_MAX, "see future_offset");
+_Static_assert(_Alignof(max_align_t) <= RS_SLAB_ALIGN, "most futures follow the task's header");
 
 static const struct rouse_future_vtable join_vtable;
 
-static size_t future_offset(const struct rouse_future_spec *spec)
+// The size of the block, with room for the future wherever its alignment puts it.
+static size_t task_size(const struct rouse_future_spec *spec)
 {
-    size_t align = spec->align > _Alignof(max_align_t) ? spec->align : _Alignof(max_align_t);
+    size_t slack = spec->align > RS_SLAB_ALIGN ? spec->align - RS_SLAB_ALIGN : 0;
 
-    return (sizeof(struct rouse_task) + align - 1) & ~(align - 1);
+    return sizeof(struct rouse_task) + spec->size + slack;
+}
+
+// Where the future begins: behind the header.
+static size_t future_offset(const struct rouse_task *task, const struct rouse_future_spec *spec)
+{
+    size_t align = spec->align > RS_SLAB_ALIGN ? spec->align : RS_SLAB_ALIGN;
+    uintptr_t end = (uintptr_t)task + sizeof *task;
+
+    return ((end + align - 1) & ~(uintptr_t)(align - 1)) - (uintptr_t)task;
 }
 
 static void *block_alloc(struct rs_heap *heap, struct rs_lock *lock, size_t size)
@@ -144,15 +159,13 @@ int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *l
                 struct rouse_scheduler *scheduler, struct rouse_join_handle *handle,
                 const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs)
 {
-    rouse_assert(spec->align <= 64, "a task's future is aligned to at most 64 bytes");
-    size_t offset = future_offset(spec);
-    size_t slack = spec->align > 32 ? 32 : 0;  // a block is aligned to 32 bytes only
-
+    rouse_assert(spec->align <= FUTURE_ALIGN_MAX, "a task's future is aligned to at most 64 bytes");
     if (spec->size > ROUSE_TASK_FUTURE_MAX) return -E2BIG;
-    struct rouse_task *task = block_alloc(heap, lock, offset + spec->size + slack);
+    struct rouse_task *task = block_alloc(heap, lock, task_size(spec));
 
     if (task == NULL) return -ENOMEM;
-    if (slack != 0 && ((uintptr_t)task + offset) % 64 != 0) offset += slack;
+    size_t offset = future_offset(task, spec);
+
     task_init(task, scheduler, handle != NULL, offset, attrs);
     if (attrs != NULL && attrs->member_offset != 0) {
         task->member = (struct rs_member *)(void *)((char *)task + offset + attrs->member_offset);
