@@ -534,6 +534,7 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 {
     struct rs_idle *idle = &w->sched->idle;
 
+    rs_heap_flush(w->heap);
     rs_driver_prepare_sleep(w->driver);
     rs_chaos_delay();
     rs_idle_enter(idle, w->index, w->searching);
@@ -600,6 +601,7 @@ enum { TURN_POLLS_MAX = 256 };
 
 void rs_worker_part(struct rs_worker *w)
 {
+    rs_heap_flush(w->heap);
     rs_driver_prepare_sleep(w->driver);
     rs_idle_enter(&w->sched->idle, w->index, w->searching);
     w->searching = false;

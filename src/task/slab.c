@@ -4,11 +4,16 @@
 // twice as large as the one before, up to the size of a huge page: from there on a page fault is
 // paid once for thousands of tasks.
 //
-// `balance` of a slab counts, negative, the blocks that other threads have freed and the owner has
-// not taken back; `used` counts, for the owner, the blocks it has given out and not got back. Their
-// sum is what is alive. Closing adds `used` and CLOSED to the balance; from then on whoever brings
-// it down to CLOSED frees the slab. Before that it never gets near CLOSED, whatever the order in
-// which a freed block is listed, counted and taken back.
+// `balance` of a slab counts, negative, the blocks that other threads have freed; `used` counts, for
+// the owner, the blocks it has given out less those it has freed itself. Their sum is what is
+// alive. Now and then the owner moves some of the one to the other, so that both stay small.
+// Closing adds `used` and CLOSED to the balance; from then on whoever brings it down to CLOSED frees
+// the slab. Before that it never gets near CLOSED, whatever the order in which a freed block is
+// listed, counted and given out again.
+//
+// A thread that frees blocks of other heaps hands them over some dozens at a time: to the list of
+// their heap by one compare-exchange, and to the balance of each slab by one subtraction. It does
+// so before it sleeps at the latest.
 
 #include "task/slab.h"
 
@@ -19,6 +24,14 @@
 #include "base/cpu.h"
 #include "base/sys.h"
 #include "base/tls.h"
+
+// Tests settle and hand over more often.
+#ifndef RS_SLAB_SETTLE_AT
+#define RS_SLAB_SETTLE_AT (1u << 20)
+#endif
+#ifndef RS_SLAB_PARCEL_MAX
+#define RS_SLAB_PARCEL_MAX 32
+#endif
 
 enum { CLOSED = 1 << 30, SMALL_STEP = RS_SLAB_ALIGN, SMALL_MAX = 1024, PAGE = 4096 };
 
@@ -36,21 +49,31 @@ enum {
 };
 _Static_assert(RS_SLAB_BLOCK_MAX == 135168, "the last class is the largest block");
 
+// Three lines: what all read, what the owner writes, what the others write.
 struct slab {
     struct slab *next;  // in the directory; written once
     struct rs_heap *heap;
     uint32_t size;
     uint32_t block_size;
     uint32_t class;
-    uint32_t used;            // owner only
-    _Atomic uint32_t carved;  // blocks made so far; only grows, by the owner
-    _Atomic int32_t balance;  // see above
+    _Alignas(RS_CACHE_LINE) uint32_t used;            // owner only
+    _Atomic uint32_t carved;                          // blocks made so far; the owner adds to it
+    _Alignas(RS_CACHE_LINE) _Atomic int32_t balance;  // see above
 };
 
 // A free block. The head stays valid: an enumeration reads it.
 struct free_block {
     struct rs_block head;
     struct free_block *next;
+};
+
+// Blocks of one class of another heap, on their way there.
+struct parcel {
+    struct rs_heap *to;
+    uint32_t class;
+    uint32_t count;
+    struct free_block *first;
+    struct free_block *last;
 };
 
 enum { SLAB_HEADER = (sizeof(struct slab) + RS_CACHE_LINE - 1) / RS_CACHE_LINE * RS_CACHE_LINE };
@@ -61,6 +84,7 @@ struct rs_heap {
     _Atomic uint32_t references;   // the owner's, and one for each slab
     struct free_block *free[CLASSES];
     struct slab *open[CLASSES];  // the slab that is being carved
+    struct parcel parcel;        // not handed over yet
     // Freed by other threads, by class.
     _Alignas(RS_CACHE_LINE) _Atomic(struct free_block *) remote[CLASSES];
 };
@@ -178,18 +202,18 @@ static struct free_block *take_back(struct rs_heap *heap, uint32_t class)
 {
     // Relaxed: only to see whether there is anything.
     if (atomic_load_explicit(&heap->remote[class], memory_order_relaxed) == NULL) return NULL;
-    // Acquire, with the release in free_remotely(): the blocks are no longer in use.
-    struct free_block *list =
-        atomic_exchange_explicit(&heap->remote[class], NULL, memory_order_acquire);
+    // Acquire, with the release in parcel_push(): the blocks are no longer in use.
+    return atomic_exchange_explicit(&heap->remote[class], NULL, memory_order_acquire);
+}
 
-    for (struct free_block *block = list; block != NULL; block = block->next) {
-        struct slab *slab = slab_of(&block->head);
+// What others have freed is taken off `used`.
+static void settle(struct slab *slab)
+{
+    // Relaxed, both: counts; they are acted upon only where they may be the last.
+    int32_t freed = -atomic_load_explicit(&slab->balance, memory_order_relaxed);
 
-        slab->used--;
-        // Relaxed: a count; the free's own decrement may come before or after.
-        atomic_fetch_add_explicit(&slab->balance, 1, memory_order_relaxed);
-    }
-    return list;
+    slab->used -= (uint32_t)freed;
+    atomic_fetch_add_explicit(&slab->balance, freed, memory_order_relaxed);
 }
 
 void *rs_heap_alloc(struct rs_heap *heap, size_t size)
@@ -206,7 +230,9 @@ void *rs_heap_alloc(struct rs_heap *heap, size_t size)
         block = carve(heap, class);
         if (block == NULL) return NULL;
     }
-    slab_of(block)->used++;
+    struct slab *slab = slab_of(block);
+
+    if (ROUSE_UNLIKELY(++slab->used >= RS_SLAB_SETTLE_AT)) settle(slab);
     return block;
 }
 
@@ -218,23 +244,69 @@ void rs_block_publish(struct rs_block *block)
                           memory_order_release);
 }
 
-static void free_remotely(struct slab *slab, struct free_block *block)
+static void parcel_push(const struct parcel *parcel)
 {
-    struct rs_heap *heap = slab->heap;
+    _Atomic(struct free_block *) *list = &parcel->to->remote[parcel->class];
     // Relaxed: the compare-exchange decides.
-    struct free_block *newest =
-        atomic_load_explicit(&heap->remote[slab->class], memory_order_relaxed);
+    struct free_block *newest = atomic_load_explicit(list, memory_order_relaxed);
 
     do {
-        block->next = newest;
+        parcel->last->next = newest;
         // Release, with the acquire in take_back(). Only ever emptied as a whole, so a head that
         // compares equal is the same list.
-    } while (!atomic_compare_exchange_weak_explicit(&heap->remote[slab->class], &newest, block,
+    } while (!atomic_compare_exchange_weak_explicit(list, &newest, parcel->first,
                                                     memory_order_release, memory_order_relaxed));
-    // Acq_rel: whoever frees the slab does so after all other uses of it.
-    if (atomic_fetch_sub_explicit(&slab->balance, 1, memory_order_acq_rel) == CLOSED + 1) {
-        slab_free(slab);
+}
+
+// First the blocks are listed, and then counted: their slabs, and the heap with them, stay until
+// the last is. How many of which slab is found out before: once listed they may be given out again.
+static void parcel_hand_over(struct parcel *parcel)
+{
+    struct slab *slabs[RS_SLAB_PARCEL_MAX];
+    int32_t counts[RS_SLAB_PARCEL_MAX];
+    struct free_block *block = parcel->first;
+    int runs = 0;
+
+    for (uint32_t i = 0; i < parcel->count; i++, block = block->next) {
+        struct slab *slab = slab_of(&block->head);
+
+        if (runs == 0 || slabs[runs - 1] != slab) {
+            slabs[runs] = slab;
+            counts[runs++] = 0;
+        }
+        counts[runs - 1]++;
     }
+    parcel_push(parcel);
+    for (int i = 0; i < runs; i++) {
+        // Acq_rel: whoever frees the slab does so after all other uses of it.
+        if (atomic_fetch_sub_explicit(&slabs[i]->balance, counts[i], memory_order_acq_rel) ==
+            CLOSED + counts[i]) {
+            slab_free(slabs[i]);
+        }
+    }
+    parcel->count = 0;
+}
+
+void rs_heap_flush(struct rs_heap *heap)
+{
+    if (heap->parcel.count > 0) parcel_hand_over(&heap->parcel);
+}
+
+static void free_remotely(struct rs_heap *here, struct slab *slab, struct free_block *block)
+{
+    struct parcel single = {.count = 0};
+    struct parcel *parcel = here != NULL ? &here->parcel : &single;
+
+    if (parcel->count > 0 && (parcel->to != slab->heap || parcel->class != slab->class)) {
+        parcel_hand_over(parcel);
+    }
+    if (parcel->count == 0) {
+        *parcel = (struct parcel){.to = slab->heap, .class = slab->class, .last = block};
+    }
+    block->next = parcel->first;
+    parcel->first = block;
+    parcel->count++;
+    if (here == NULL || parcel->count == RS_SLAB_PARCEL_MAX) parcel_hand_over(parcel);
 }
 
 void rs_heap_free(struct rs_heap *here, struct rs_block *head)
@@ -246,7 +318,7 @@ void rs_heap_free(struct rs_heap *here, struct rs_block *head)
     atomic_store_explicit(&head->mark, atomic_load_explicit(&head->mark, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     if (here != slab->heap) {
-        free_remotely(slab, block);
+        free_remotely(here, slab, block);
         return;
     }
     slab->used--;
@@ -257,6 +329,7 @@ void rs_heap_free(struct rs_heap *here, struct rs_block *head)
 void rs_heap_close(struct rs_heap *heap)
 {
     if (heap == NULL) return;
+    rs_heap_flush(heap);
     // Relaxed: we are the owner.
     struct slab *slab = atomic_load_explicit(&heap->slabs, memory_order_relaxed);
 
@@ -264,7 +337,7 @@ void rs_heap_close(struct rs_heap *heap)
         struct slab *next = slab->next;
         int32_t used = (int32_t)slab->used;
 
-        // Acq_rel: as in free_remotely().
+        // Acq_rel: as in parcel_hand_over().
         if (atomic_fetch_add_explicit(&slab->balance, used + CLOSED, memory_order_acq_rel) + used ==
             0) {
             slab_free(slab);

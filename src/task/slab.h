@@ -52,8 +52,12 @@ static inline bool rs_block_is_published(const struct rs_block *block)
     return atomic_load_explicit(&block->mark, memory_order_acquire) % 2 == 1;
 }
 
-// Frees a block of any heap. Any thread; cheaper for the owner of `here`.
+// Frees a block of any heap. Any thread: `here` is the heap that it owns, or NULL. A block of
+// another heap is back there after a rs_heap_flush() of `here` at the latest.
 void rs_heap_free(struct rs_heap *here, struct rs_block *block);
+
+// Hands over what was freed here and belongs elsewhere. The owner, before it sleeps.
+void rs_heap_flush(struct rs_heap *heap);
 
 // Calls `visit` for every published block that is there from start to end, and perhaps for some
 // that come or go meanwhile. Any thread, while the heap is not closed.

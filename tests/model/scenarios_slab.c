@@ -48,6 +48,36 @@ static void free_second(void)
     use_and_free(1, NULL);
 }
 
+// Two at once, by a thread with a heap of its own.
+static void free_both(void)
+{
+    struct rs_heap *mine = rs_heap_new(&model_allocator);
+
+    use_and_free(0, mine);
+    use_and_free(1, mine);
+    rs_heap_close(mine);
+}
+
+// The last of them in a parcel that is not full.
+static void free_all(void)
+{
+    struct rs_heap *mine = rs_heap_new(&model_allocator);
+
+    for (int i = 0; i < 3; i++) use_and_free(i, mine);
+    rs_heap_close(mine);
+}
+
+static void make_and_free(void)
+{
+    for (int i = 0; i < 3; i++) rs_heap_free(heap, make());
+}
+
+static void make_and_close(void)
+{
+    rs_heap_free(heap, make());
+    rs_heap_close(heap);
+}
+
 static void own(void)
 {
     struct rs_block *a = make();
@@ -150,6 +180,20 @@ const struct model_scenario model_slab_scenarios[] = {
      .about = "blocks outlive the owner of their heap",
      .setup = begin,
      .threads = {close_first, free_first, free_second}},
+    {.name = "slab_parcel",
+     .about = "blocks that are handed over together are given out again",
+     .setup = begin,
+     .threads = {make_and_free, free_all},
+     .check = check_open},
+    {.name = "slab_parcel_close",
+     .about = "a heap that is closed may go with a parcel, or with what comes after it",
+     .setup = begin,
+     .threads = {make_and_close, free_all}},
+    {.name = "slab_parcels",
+     .about = "two hand over at once",
+     .setup = begin,
+     .threads = {own, free_both},
+     .check = check_open},
     {.name = "slab_visit",
      .about = "a visit while blocks come and go",
      .setup = begin,
