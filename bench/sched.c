@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "due.h"
 
 // What a run needs; there is one run in a process.
 static struct {
@@ -288,25 +289,16 @@ static int yield1000_root(void *arg)
 
 // ---- Timers ----
 
-// Uniform enough, and the same in each peer (xorshift64).
-static uint64_t next_due_ns(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return (1000 + *random % 999000) * 1000000;
-}
-
 static void insert(struct rouse_sleep *sleep, uint64_t *random, struct rouse_context *cx)
 {
-    rouse_sleep_init(sleep, next_due_ns(random));
+    rouse_sleep_init(sleep, due_far_ms(random) * ROUSE_NS_PER_MS);
     if (rouse_future_poll(&sleep->base, cx) == ROUSE_READY) must(-EIO);
 }
 
 static rouse_poll timer_ic_poll(void *arg, struct rouse_context *cx)
 {
     struct bench *bench = arg;
-    uint64_t random = 88172645463325252;
+    uint64_t random = DUE_SEED;
 
     bench_start(bench);
     for (uint64_t i = 0; i < bench->n; i++) {
@@ -322,7 +314,7 @@ static rouse_poll timer_ic_poll(void *arg, struct rouse_context *cx)
 static rouse_poll timer_bulk_poll(void *arg, struct rouse_context *cx)
 {
     struct bench *bench = arg;
-    uint64_t random = 88172645463325252;
+    uint64_t random = DUE_SEED;
     struct rouse_sleep *sleeps = malloc(bench->n * sizeof sleeps[0]);
 
     if (sleeps == NULL) must(-ENOMEM);

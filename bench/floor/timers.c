@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "due.h"
 #include "floor/floor.h"
 
 enum { LEVELS = 6, SLOT_BITS = 6, SLOTS = 1 << SLOT_BITS };
@@ -49,15 +50,6 @@ static void timer_cancel(struct timer *timer)
     }
 }
 
-// The same in each peer (xorshift64).
-static uint64_t next_due_ms(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return 1000 + *random % 999000;
-}
-
 // Nothing may be left in the wheel; this also keeps the compiler from leaving the work out.
 static int wheel_check(void)
 {
@@ -69,12 +61,12 @@ static int wheel_check(void)
 
 int floor_timer_ic(struct bench *bench)
 {
-    uint64_t random = 88172645463325252;
+    uint64_t random = DUE_SEED;
     struct timer timer;
 
     bench_start(bench);
     for (uint64_t i = 0; i < bench->n; i++) {
-        timer_insert(&timer, next_due_ms(&random));
+        timer_insert(&timer, due_far_ms(&random));
         timer_cancel(&timer);
     }
     bench_stop(bench);
@@ -83,12 +75,12 @@ int floor_timer_ic(struct bench *bench)
 
 int floor_timer_bulk(struct bench *bench)
 {
-    uint64_t random = 88172645463325252;
+    uint64_t random = DUE_SEED;
     struct timer *timers = malloc(bench->n * sizeof timers[0]);
 
     if (timers == NULL) abort();
     bench_start(bench);
-    for (uint64_t i = 0; i < bench->n; i++) timer_insert(&timers[i], next_due_ms(&random));
+    for (uint64_t i = 0; i < bench->n; i++) timer_insert(&timers[i], due_far_ms(&random));
     for (uint64_t i = 0; i < bench->n; i++) timer_cancel(&timers[i]);
     bench_stop(bench);
     free(timers);

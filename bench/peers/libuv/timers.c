@@ -9,18 +9,8 @@
 #include <uv.h>
 
 #include "bench.h"
+#include "due.h"
 #include "threads.h"
-
-enum { DUE_MIN_MS = 1000, DUE_SPREAD_MS = 999000 };
-
-// Uniform enough, and the same in each peer (xorshift64).
-static uint64_t next_due_ms(uint64_t *random)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return DUE_MIN_MS + *random % DUE_SPREAD_MS;
-}
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -31,14 +21,14 @@ static int insert(uv_loop_t *loop, uv_timer_t *timer, uint64_t *random)
 {
     int err = uv_timer_init(loop, timer);
 
-    return err < 0 ? err : uv_timer_start(timer, on_timer, next_due_ms(random), 0);
+    return err < 0 ? err : uv_timer_start(timer, on_timer, due_far_ms(random), 0);
 }
 
 // A handle stays on its loop until it is closed, which takes a turn of the loop: so one handle is
 // used again and again, as a program with timeouts would do it.
 static int run_timer_ic(struct bench *bench)
 {
-    uint64_t random = 88172645463325252;
+    uint64_t random = DUE_SEED;
     uv_loop_t *loop = uv_default_loop();
     uv_timer_t timer;
     int err = uv_timer_init(loop, &timer);
@@ -46,7 +36,7 @@ static int run_timer_ic(struct bench *bench)
     if (bench->workers > 1) return -ENOTSUP;
     bench_start(bench);
     for (uint64_t i = 0; err == 0 && i < bench->n; i++) {
-        err = uv_timer_start(&timer, on_timer, next_due_ms(&random), 0);
+        err = uv_timer_start(&timer, on_timer, due_far_ms(&random), 0);
         if (err == 0) err = uv_timer_stop(&timer);
     }
     bench_stop(bench);
@@ -55,7 +45,7 @@ static int run_timer_ic(struct bench *bench)
 
 static int run_timer_bulk(struct bench *bench)
 {
-    uint64_t random = 88172645463325252;
+    uint64_t random = DUE_SEED;
     uv_loop_t *loop = uv_default_loop();
     int err = 0;
 
