@@ -24,4 +24,13 @@ static inline uint64_t due_far_ms(uint64_t *state)
     return 1000 + due_random(state) % 999000;
 }
 
+// For one of n timers that run out: a thousand of them do in each millisecond, and the first not
+// before twice the time from the first to the last.
+static inline uint64_t due_soon_ms(uint64_t *state, uint64_t n)
+{
+    uint64_t spread = n < 1000 ? 1 : n / 1000;
+
+    return 2 * spread + 1 + due_random(state) % spread;
+}
+
 #endif

@@ -31,6 +31,7 @@ static const struct bench_case cases[] = {
     {"select3_wait", 1000000, floor_select3_wait},
     {"timer_ic", 1000000, floor_timer_ic},
     {"timer_bulk", 1000000, floor_timer_bulk},
+    {"sleep1m", 1000000, floor_sleep1m},
     {"wake", 3000, floor_wake},
     {"blocking", 20000, floor_blocking},
     {"switch", 10000000, floor_switch},

@@ -35,6 +35,7 @@ int floor_select3_wait(struct bench *bench);
 // timers.c
 int floor_timer_ic(struct bench *bench);
 int floor_timer_bulk(struct bench *bench);
+int floor_sleep1m(struct bench *bench);
 
 // threads.c
 int floor_wake(struct bench *bench);

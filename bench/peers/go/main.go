@@ -26,6 +26,7 @@ var rows = []row{
 	{"chained", 1000000, chained},
 	{"timer_ic", 1000000, timerInsertCancel},
 	{"timer_bulk", 1000000, timerBulk},
+	{"sleep1m", 1000000, sleep1m},
 	{"mpsc_b", 4000000, mpscBounded},
 	{"oneshot", 1000000, oneshot},
 	{"pingpong_chan", 200000, pingpongChan},

@@ -116,11 +116,15 @@ type random uint64
 
 const seed random = 88172645463325252
 
-func (r *random) due() time.Duration {
+func (r *random) next() uint64 {
 	*r ^= *r << 13
 	*r ^= *r >> 7
 	*r ^= *r << 17
-	return time.Duration(dueMinMs+uint64(*r)%dueSpreadMs) * time.Millisecond
+	return uint64(*r)
+}
+
+func (r *random) due() time.Duration {
+	return time.Duration(dueMinMs+r.next()%dueSpreadMs) * time.Millisecond
 }
 
 func timerInsertCancel(n int) measured {
@@ -145,4 +149,35 @@ func timerBulk(n int) measured {
 		timer.Stop() // a slow machine may be past the first of them
 	}
 	return clock.stop(n)
+}
+
+// A thousand are due in each millisecond, as in bench/due.h.
+func sleep1m(n int) measured {
+	var left atomic.Int64
+
+	random := seed
+	spread := uint64(1)
+	if n > 1000 {
+		spread = uint64(n) / 1000
+	}
+	late := make([]int64, n)
+	done := make(chan struct{}, 1)
+	left.Store(int64(n))
+
+	clock := start()
+	begin := time.Now()
+	for i := range late {
+		ms := 2*spread + 1 + random.next()%spread
+		due := begin.Add(time.Duration(ms) * time.Millisecond)
+		go func(late *int64) {
+			time.Sleep(time.Until(due))
+			*late = time.Since(due).Nanoseconds()
+			check(*late >= 0)
+			if left.Add(-1) == 0 {
+				done <- struct{}{}
+			}
+		}(&late[i])
+	}
+	<-done
+	return clock.stop(n).withLatencies(late)
 }

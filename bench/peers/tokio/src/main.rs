@@ -26,6 +26,7 @@ const ROWS: &[(&str, u64, Row)] = &[
     ("chained", 1_000_000, |n| Box::pin(tasks::chained(n))),
     ("timer_ic", 1_000_000, |n| Box::pin(tasks::timer_ic(n))),
     ("timer_bulk", 1_000_000, |n| Box::pin(tasks::timer_bulk(n))),
+    ("sleep1m", 1_000_000, |n| Box::pin(tasks::sleep1m(n))),
     ("mpsc_b", 4_000_000, |n| Box::pin(channels::mpsc_b(n))),
     ("mpsc_u", 4_000_000, |n| Box::pin(channels::mpsc_u(n))),
     ("oneshot", 1_000_000, |n| Box::pin(channels::oneshot(n))),

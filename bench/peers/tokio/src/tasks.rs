@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
-use tokio::time::{sleep, Sleep};
+use tokio::time::{sleep, sleep_until, Sleep};
 
 const PAIRS: u64 = 1000;
 const DUE_MIN_MS: u64 = 1000;
@@ -133,11 +133,15 @@ impl Random {
         Random(88172645463325252)
     }
 
-    fn due(&mut self) -> Duration {
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        Duration::from_millis(DUE_MIN_MS + self.0 % DUE_SPREAD_MS)
+        self.0
+    }
+
+    fn due(&mut self) -> Duration {
+        Duration::from_millis(DUE_MIN_MS + self.next() % DUE_SPREAD_MS)
     }
 }
 
@@ -172,4 +176,44 @@ pub async fn timer_bulk(n: u64) -> Measured {
     }
     timers.into_iter().for_each(drop); // in order of insertion
     clock.stop(n)
+}
+
+struct Sleepers {
+    late_ns: Vec<AtomicU64>,
+    left: AtomicU64,
+    done: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+async fn sleep_once(all: Arc<Sleepers>, i: usize, due: Instant) {
+    sleep_until(due.into()).await;
+    let late = Instant::now().checked_duration_since(due).expect("it is early");
+
+    all.late_ns[i].store(late.as_nanos() as u64, Ordering::Relaxed);
+    if all.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        all.done.lock().unwrap().take().unwrap().send(()).unwrap();
+    }
+}
+
+// A thousand are due in each millisecond, as in bench/due.h.
+pub async fn sleep1m(n: u64) -> Measured {
+    let mut random = Random::new();
+    let spread = (n / 1000).max(1);
+    let (done, all_done) = oneshot::channel();
+    let all = Arc::new(Sleepers {
+        late_ns: (0..n).map(|_| AtomicU64::new(0)).collect(),
+        left: AtomicU64::new(n),
+        done: Mutex::new(Some(done)),
+    });
+    let clock = Clock::start();
+    let start = Instant::now();
+
+    for i in 0..n as usize {
+        let due = Duration::from_millis(2 * spread + 1 + random.next() % spread);
+
+        tokio::spawn(sleep_once(all.clone(), i, start + due));
+    }
+    all_done.await.unwrap();
+    let measured = clock.stop(n);
+
+    measured.with_latencies(all.late_ns.iter().map(|ns| ns.load(Ordering::Relaxed)).collect())
 }
