@@ -85,8 +85,8 @@ function ratio_to(other, row, workers, program,    key, peer, i, count, values, 
     return count + 0
 }
 
-# Sets goal_text, and goal_kind: "none", "at_most" (goal_value), or "ratio" (goal_value, to goal_to;
-# "" is the best peer).
+# Sets goal_text, and goal_kind: "none", "at_most" (goal_value, for goal_of: "figure" or "cpu"), or
+# "ratio" (goal_value, to goal_to; "" is the best peer).
 function find_goal(row, workers, style,    i, parts) {
     goal_kind = "none"
     goal_text = "-"
@@ -97,9 +97,10 @@ function find_goal(row, workers, style,    i, parts) {
             (goal_style[i] == style || goal_style[i] == "*")) break
     }
     if (i > goals || goal[i] == "-") return
-    if (goal[i] ~ /^<=/) {
+    if (split(goal[i], parts, "<=") == 2) {
         goal_kind = "at_most"
-        goal_value = substr(goal[i], 3) + 0
+        goal_of = parts[1] == "" ? "figure" : parts[1]
+        goal_value = parts[2] + 0
         goal_text = goal[i]
         return
     }
@@ -115,7 +116,7 @@ function find_goal(row, workers, style,    i, parts) {
 # After find_best() and find_goal(): "met", "missed", or "" where it cannot be told.
 function verdict(row, workers, program,    key) {
     key = series(row, workers, program)
-    if (goal_kind == "at_most") return median_of(key, "figure") <= goal_value ? "met" : "missed"
+    if (goal_kind == "at_most") return median_of(key, goal_of) <= goal_value ? "met" : "missed"
     if (goal_kind == "none" || !ratio_to(goal_to == "" ? best : goal_to, row, workers, program)) {
         return ""
     }

@@ -113,7 +113,8 @@ function print_markdown_line(row, workers, program, others, count,    p, key, fi
     said = verdict(row, workers, program)
     if (said == "") goal_text = ""
     if (said != "" && goal_to != "") goal_text = goal_text " of " goal_to
-    sub(/^<=/, "≤ ", goal_text)
+    sub(/<=/, " ≤ ", goal_text)
+    sub(/^ /, "", goal_text)
     print line " " goal_text " | " said " |"
 }
 

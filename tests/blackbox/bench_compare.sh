@@ -125,6 +125,13 @@ claim 'its lines are those of rouse' \
     grep -q '^| `memory`, bytes | 1 | fiber | 4400 |' "$scratch/table"
 claim 'or in CPU time' compare --cpu
 claim 'which leaves the bytes alone' has memory, B 1 rouse/fiber 4400.0 '.*'
+program rouse sleep1m 50 700 ',\"p99_ns\":2000000'
+claim 'a row may be about lateness' compare -r 1 -b sleep1m -w 1 "$scratch/rouse"
+claim 'then a goal may be CPU time' \
+    has sleep1m 1 rouse 50.0 '\(50.0\.\.50.0\)' 700.0 2.0 - - 'cpu<=600' missed
+claim 'and another one the 99th percentile' has sleep1m_p99 1 rouse 2000000.0 '.*' '<=2000000' met
+claim 'which the Markdown says too' compare --markdown
+claim 'with a sign for the bound' grep -q '^| `sleep1m` .* | cpu ≤ 600 | missed |$' "$scratch/table"
 program rouse mutex '10 20 30 40' 40
 claim 'growth is measured' compare --growth -r 1 -b mutex -w 1 -n '100 1000 5000' "$scratch/rouse"
 claim 'with each number of operations' test "$(grep -c -E -- '--n (100|1000|5000)$' \
