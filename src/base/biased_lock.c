@@ -21,6 +21,12 @@
 #define RS_BIAS_SPIN_ROUNDS 64
 #endif
 
+void rs_biased_prepare(void)
+{
+    // Refused here, it will be refused there.
+    if (RS_LOCK_BIAS) (void)rs_sys.membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
 // Under `lock`. Where the kernel refuses, it stays off, and this is asked once in a while.
 static void bias_turn_on(struct rs_biased_lock *lock)
 {

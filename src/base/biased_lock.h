@@ -46,6 +46,10 @@ struct rs_biased_lock {
     uint32_t row;             // under `lock`: the owner's locks since another thread's
 };
 
+// Once before a lock gets an owner: the first registration for membarriers takes tens of
+// milliseconds in a process that has several threads, and nothing in one that has a single one.
+void rs_biased_prepare(void);
+
 void rs_biased_lock_slow(struct rs_biased_lock *lock, bool owner);
 
 // Turns the bias on. The owner, outside the lock. (A lock does this by itself.)

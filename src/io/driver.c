@@ -58,6 +58,7 @@ int rouse_driver_new(struct rouse_driver **out, const struct rouse_driver_option
     struct rouse_driver *driver = record_take();
 
     if (driver == NULL) return -ENOMEM;
+    rs_biased_prepare();
     int err =
         rs_backend_open(&driver->backend, options != NULL ? options->reactor : NULL, allocator);
 

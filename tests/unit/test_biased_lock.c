@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
+#include <rouse/driver.h>
 #include <stdlib.h>
 
 #include "base/sanitizer.h"
@@ -21,11 +22,13 @@ static struct rs_biased_lock lock;
 static uint64_t counter;  // under the lock
 static int refused;       // the command that the kernel refuses
 static int barriers;
+static int registrations;
 
 static int counting_membarrier(int command)
 {
     if (command == refused) return -EPERM;
     barriers += command == MEMBARRIER_CMD_PRIVATE_EXPEDITED;
+    registrations += command == MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
     return rs_sys_real.membarrier(command);
 }
 
@@ -88,9 +91,22 @@ static void a_row_turns_it_on(void)
     claim(on || !has || RS_TSAN, "a row of locks turns the bias on");
 }
 
+// Whoever turns it would have to wait for the kernel.
+static void a_new_driver_is_registered(void)
+{
+    struct rouse_driver *driver;
+
+    refused = -1;
+    registrations = 0;
+    if (rouse_driver_new(&driver, NULL) < 0) exit(1);
+    claim(registrations == 1 || RS_TSAN, "who makes a driver registers for membarriers");
+    rouse_driver_free(driver);
+}
+
 int main(void)
 {
     rs_sys.membarrier = counting_membarrier;
+    a_new_driver_is_registered();
     a_row_turns_it_on();
     run(-1);
     claim(is_all(), "the owner and others exclude each other");
