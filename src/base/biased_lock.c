@@ -4,10 +4,7 @@
 
 #include "base/biased_lock.h"
 
-#include <linux/membarrier.h>
-#include <rouse/clock.h>
-#include <time.h>
-
+#include "base/barrier.h"
 #include "base/sanitizer.h"
 #include "base/sys.h"
 
@@ -23,29 +20,17 @@
 
 void rs_biased_prepare(void)
 {
-    // Refused here, it will be refused there.
-    if (RS_LOCK_BIAS) (void)rs_sys.membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    if (RS_LOCK_BIAS) (void)rs_barrier_prepare();  // refused here, it will be refused there
 }
 
 // Under `lock`. Where the kernel refuses, it stays off, and this is asked once in a while.
 static void bias_turn_on(struct rs_biased_lock *lock)
 {
     lock->row = 0;
-    if (RS_LOCK_BIAS && rs_sys.membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0) {
+    if (RS_LOCK_BIAS && rs_barrier_prepare()) {
         // Relaxed: the owner is who reads it without `lock`, and that is us.
         atomic_store_explicit(&lock->bias, RS_BIAS_ON, memory_order_relaxed);
     }
-}
-
-// Afterwards the owner sees that the bias is gone, or we see that it is inside.
-static void order_against_owner(void)
-{
-    struct timespec time = {.tv_nsec = (long)ROUSE_NS_PER_MS};
-
-    if (rs_sys.membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
-    // It was there when the bias was turned on: a filter has come since. We wait for longer than a
-    // store can linger.
-    (void)nanosleep(&time, NULL);
 }
 
 // Under `lock`.
@@ -53,7 +38,7 @@ static void bias_revoke(struct rs_biased_lock *lock)
 {
     // Relaxed: the barrier orders it, see the head of biased_lock.h.
     atomic_store_explicit(&lock->bias, RS_BIAS_OFF, memory_order_relaxed);
-    order_against_owner();
+    rs_barrier_all();
     // Acquire, with the release in rs_biased_leave(): all that the owner did inside is seen.
     for (int round = 0; atomic_load_explicit(&lock->inside, memory_order_acquire) == 1; round++) {
         if (round < RS_BIAS_SPIN_ROUNDS) {

@@ -4,13 +4,12 @@
 //
 // A worker announces a poll and then reads `pause`; we set `pause` and then read the announcement.
 // The worker's side runs for every poll, so it has no fence: a membarrier on our side makes each
-// worker either see the pause or have its announcement seen. Where the kernel has none, we wait for
-// longer than a store can linger.
+// worker either see the pause or have its announcement seen.
 
-#include <linux/membarrier.h>
 #include <rouse/clock.h>
 #include <time.h>
 
+#include "base/barrier.h"
 #include "base/sys.h"
 #include "base/tls.h"
 #include "sched/sched.h"
@@ -20,15 +19,6 @@ static void nap(uint64_t duration_ns)
     struct timespec time = {.tv_nsec = (long)duration_ns};
 
     (void)nanosleep(&time, NULL);
-}
-
-static void order_against_workers(void)
-{
-    if (rs_sys.membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
-        rs_sys.membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) {
-        return;
-    }
-    nap(ROUSE_NS_PER_MS);
 }
 
 static bool is_still(const struct rs_worker *worker)
@@ -44,7 +34,7 @@ void rs_sched_pause(struct rs_sched *sched, uint64_t timeout_ns)
 
     // Relaxed: the barrier orders it, see the head of this file.
     atomic_fetch_add_explicit(&sched->pause, 1, memory_order_relaxed);
-    order_against_workers();
+    rs_barrier_all();
     for (unsigned i = 0; i < sched->worker_count; i++) {
         while (!is_still(&sched->workers[i]) && waited < timeout_ns) {
             nap(ROUSE_NS_PER_MS / 2);
