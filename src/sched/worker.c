@@ -114,16 +114,19 @@ static bool is_pinned(const struct rs_worker *w, const struct rouse_task *task)
     return w->alone || (task->flags & RS_TASK_PINNED) != 0;
 }
 
-// The ring is full: its older half goes where all workers see it.
+// The ring is full: some of its older half go where all workers see them. Few enough for the stack
+// of a fiber, that has spawned one too many.
+enum { OVERFLOW_MAX = 128 };
+
 static void overflow(struct rs_worker *w)
 {
-    struct rs_task_link *half[RS_RUNQ_CAPACITY];
-    uint32_t count_taken = rs_runq_take_half(&w->runq, half, RS_RUNQ_CAPACITY);
+    struct rs_task_link *taken[OVERFLOW_MAX];
+    uint32_t count_taken = rs_runq_take_half(&w->runq, taken, OVERFLOW_MAX);
 
     if (count_taken == 0) return;  // thieves were faster: there is room
-    for (uint32_t i = 0; i + 1 < count_taken; i++) half[i]->next = half[i + 1];
-    half[count_taken - 1]->next = NULL;
-    rs_inject_push_batch(&w->sched->inject, half[0], half[count_taken - 1], count_taken);
+    for (uint32_t i = 0; i + 1 < count_taken; i++) taken[i]->next = taken[i + 1];
+    taken[count_taken - 1]->next = NULL;
+    rs_inject_push_batch(&w->sched->inject, taken[0], taken[count_taken - 1], count_taken);
     rs_sched_submitted(w->sched);
 }
 
