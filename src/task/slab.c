@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // Slabs: carved on demand, so pages that no task has reached cost nothing. Each slab of a class is
-// twice as large as the one before, up to the size of a huge page: from there on a page fault is
-// paid once for thousands of tasks.
+// twice as large as the one before, until they may have huge pages: from there on a page fault is
+// paid once for thousands of tasks, and what is not reached of the last page is little.
 //
-// `balance` of a slab counts, negative, the blocks that other threads have freed; `used` counts, for
-// the owner, the blocks it has given out less those it has freed itself. Their sum is what is
+// `balance` of a slab counts, negative, the blocks that other threads have freed; `used` counts,
+// for the owner, the blocks it has given out less those it has freed itself. Their sum is what is
 // alive. Now and then the owner moves some of the one to the other, so that both stay small.
-// Closing adds `used` and CLOSED to the balance; from then on whoever brings it down to CLOSED frees
-// the slab. Before that it never gets near CLOSED, whatever the order in which a freed block is
-// listed, counted and given out again.
+// Closing adds `used` and CLOSED to the balance; from then on whoever brings it down to CLOSED
+// frees the slab. Before that it never gets near CLOSED, whatever the order in which a freed block
+// is listed, counted and given out again.
 //
 // A thread that frees blocks of other heaps hands them over some dozens at a time: to the list of
 // their heap by one compare-exchange, and to the balance of each slab by one subtraction. It does
@@ -44,7 +44,8 @@ enum {
     LARGE_CLASSES = sizeof large_sizes / sizeof large_sizes[0],
     CLASSES = SMALL_CLASSES + LARGE_CLASSES,
     SLAB_SIZE_MIN = 64 << 10,
-    SLAB_SIZE_HUGE = 2 << 20,
+    SLAB_SIZE_MAX = 16 << 20,  // that have huge pages
+    HUGE_PAGE = 2 << 20,
     SLAB_BLOCKS_MIN = 8,
 };
 _Static_assert(RS_SLAB_BLOCK_MAX == 135168, "the last class is the largest block");
@@ -135,16 +136,16 @@ static uint32_t slab_size(const struct rs_heap *heap, uint32_t class)
     const struct slab *last = heap->open[class];
     uint32_t size = SLAB_HEADER + SLAB_BLOCKS_MIN * class_size(class);
 
-    if (last != NULL && last->size <= SLAB_SIZE_HUGE / 2) size = 2 * last->size;
-    if (last != NULL && last->size > SLAB_SIZE_HUGE / 2) size = SLAB_SIZE_HUGE;
+    if (last != NULL && last->size <= SLAB_SIZE_MAX / 2) size = 2 * last->size;
+    if (last != NULL && last->size > SLAB_SIZE_MAX / 2) size = SLAB_SIZE_MAX;
     if (size < SLAB_SIZE_MIN) size = SLAB_SIZE_MIN;
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
 static struct slab *slab_pages(struct rs_heap *heap, uint32_t size)
 {
-    if (size != SLAB_SIZE_HUGE) return rs_pages_alloc(heap->allocator, size, PAGE);
-    struct slab *slab = rs_pages_alloc(heap->allocator, size, SLAB_SIZE_HUGE);
+    if (size != SLAB_SIZE_MAX) return rs_pages_alloc(heap->allocator, size, PAGE);
+    struct slab *slab = rs_pages_alloc(heap->allocator, size, HUGE_PAGE);
 
     // A hint: without it there are more page faults.
     if (slab != NULL) (void)rs_sys.madvise(slab, size, MADV_HUGEPAGE);

@@ -296,8 +296,8 @@ static void init(void)
     rouse_rwlock_init(&rwlock);
     rouse_notify_init(&notify);
     rouse_notify_one(&notify);
-    if (rouse_channel_new(&elements_in, &elements_out, 1, 2) < 0)
-        exit(1);  // there is an element, and a place
+    // There is an element, and a place.
+    if (rouse_channel_new(&elements_in, &elements_out, 1, 2) < 0) exit(1);
     put_element();
     refill_oneshot();
     if (rouse_broadcast_new(&news, 1, 0) < 0) exit(1);
