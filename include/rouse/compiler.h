@@ -33,7 +33,8 @@
 #define ROUSE_FALLTHROUGH __attribute__((fallthrough))
 #endif
 
-// The object of type `type` whose member `member` is at `pointer`.
+// The object of type `type` whose member `member` is at `pointer`. It must exist: what is done to
+// the head of a list through a pointer to an element need not be seen by who reads the head.
 #define ROUSE_CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

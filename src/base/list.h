@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Intrusive lists. Both are plain data: whoever owns the list, or its lock, is the only user.
+// The intrusive list. It is plain data: whoever owns the list, or its lock, is the only user.
+//
+// The sentinel is part of no element. So an element is made of a node only after the node has been
+// compared with the list, and the neighbours of an element are reached as nodes, never as elements:
+// a compiler takes what is written to an element's node for something else than what is read from
+// the sentinel, which is a member of another type, and would not look at the sentinel again.
 
 #ifndef RS_BASE_LIST_H
 #define RS_BASE_LIST_H
