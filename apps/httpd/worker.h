@@ -24,6 +24,7 @@ enum {
 };
 
 // A connection's place in the ring of those that wait for a request; all zero while it is in none.
+// The ring's head is part of no connection, so neighbours are only ever used as places.
 struct httpd_idle {
     struct httpd_idle *next;
     struct httpd_idle *prev;
