@@ -23,6 +23,7 @@
 #include "base/tls.h"
 #include "fiber/await.h"
 #include "fiber/overflow.h"
+#include "fiber/poll.h"
 #include "fiber/region.h"
 #include "task/task.h"
 
@@ -131,22 +132,15 @@ static void fiber_start(struct rs_fiber_root *root, struct rs_stack *stack, stru
     root->fiber = fiber;
 }
 
+void rs_fiber_end(struct rs_fiber_host *host, struct rs_stack_slot *stack)
+{
+    rs_stack_put_slot(&host->stacks, stack);
+    if (ROUSE_UNLIKELY(host->starved_first != NULL)) feed(host);
+}
+
 static rouse_poll fiber_poll(struct rouse_future *self, struct rouse_context *cx)
 {
-    struct rs_fiber *fiber = ROUSE_CONTAINER_OF(self, struct rs_fiber_root, base)->fiber;
-    struct rs_fiber_host *host = rs_tls.fibers;
-    uint32_t depth = rs_tls.poll_depth;
-
-    fiber->cx = cx;
-    rs_tls.fiber = fiber;
-    rs_tls.poll_depth = 0;  // the fiber's own code may wait
-    rs_coroutine_resume(&fiber->coroutine);
-    rs_tls.poll_depth = depth;
-    rs_tls.fiber = NULL;
-    if (!fiber->coroutine.done) return ROUSE_PENDING;
-    rs_stack_put_slot(&host->stacks, fiber->stack);
-    if (ROUSE_UNLIKELY(host->starved_first != NULL)) feed(host);
-    return ROUSE_READY;
+    return rs_fiber_resume(ROUSE_CONTAINER_OF(self, struct rs_fiber_root, base), cx);
 }
 
 static void fiber_drop(struct rouse_future *self)
@@ -176,17 +170,15 @@ static int64_t fiber_result(const struct rouse_future *self)
 }
 
 static const struct rouse_future_vtable fiber_ended = {.name = "fiber", .result = fiber_result};
-static const struct rouse_future_vtable fiber_vtable = {
+const struct rouse_future_vtable rs_fiber_vtable = {
     .poll = fiber_poll,
     .drop = fiber_drop,
     .name = "fiber",
     .describe = fiber_describe,
     .ended = &fiber_ended};
 
-// The first poll, and more where there is no stack at once.
-static rouse_poll new_fiber_poll(struct rouse_future *self, struct rouse_context *cx)
+bool rs_fiber_begin(struct rs_fiber_root *root, struct rouse_context *cx)
 {
-    struct rs_fiber_root *root = ROUSE_CONTAINER_OF(self, struct rs_fiber_root, base);
     struct rs_fiber_host *host = rs_tls.fibers;
     struct rs_stack stack;
 
@@ -195,12 +187,20 @@ static rouse_poll new_fiber_poll(struct rouse_future *self, struct rouse_context
     if (rs_stack_get(&host->stacks, root->stack_size, &stack) < 0 &&
         take_reserve(&host->stacks, root->stack_size, &stack) < 0) {
         starve(host, root, cx);
-        return ROUSE_PENDING;
+        return false;
     }
     if (ROUSE_UNLIKELY(root->has_starved) && host->starved_first != NULL) feed(host);
     fiber_start(root, &stack, cx->task);
-    root->base.vtable = &fiber_vtable;
-    return fiber_poll(self, cx);
+    root->base.vtable = &rs_fiber_vtable;
+    return true;
+}
+
+// The first poll, and more where there is no stack at once.
+static rouse_poll new_fiber_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rs_fiber_root *root = ROUSE_CONTAINER_OF(self, struct rs_fiber_root, base);
+
+    return rs_fiber_begin(root, cx) ? rs_fiber_resume(root, cx) : ROUSE_PENDING;
 }
 
 static int new_fiber_describe(const struct rouse_future *self, char *buf, size_t size)
@@ -211,7 +211,7 @@ static int new_fiber_describe(const struct rouse_future *self, char *buf, size_t
                     root->has_starved ? "a stack: out of memory" : "its first poll");
 }
 
-static const struct rouse_future_vtable new_fiber_vtable = {
+const struct rouse_future_vtable rs_fiber_new_vtable = {
     .poll = new_fiber_poll,
     .drop = fiber_drop,
     .name = "fiber",
@@ -223,7 +223,7 @@ void rs_fiber_init(struct rouse_future *storage, void *arg)
     struct rs_fiber_root *root = ROUSE_CONTAINER_OF(storage, struct rs_fiber_root, base);
     const struct rs_fiber_start *start = arg;
 
-    *root = (struct rs_fiber_root){.base.vtable = &new_fiber_vtable,
+    *root = (struct rs_fiber_root){.base.vtable = &rs_fiber_new_vtable,
                                    .fn = start->fn,
                                    .arg = start->arg,
                                    .stack_size = (uint32_t)start->stack_size & 0xffffff};
@@ -326,7 +326,8 @@ static void sleep_in_fiber(struct rs_fiber *fiber, struct rouse_future *future)
 
 // Polls until the future has ended or the wait is refused, after a first poll that has not been
 // enough. Inlined into the forms below: of all the calls that a wait is in, theirs is the only one
-// of ours that is left to return after the switch, and each one that does is mispredicted.
+// of ours that is left to return after the switch, and each one that does may be mispredicted,
+// where the fiber that ran last waits somewhere else.
 __attribute__((always_inline)) static inline int wait_on(struct rs_fiber *fiber,
                                                          struct rouse_future *future)
 {

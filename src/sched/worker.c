@@ -15,6 +15,7 @@
 #include "base/choice.h"
 #include "base/sys.h"
 #include "base/tls.h"
+#include "fiber/poll.h"
 #include "sched/sched.h"
 #include "task/poll.h"
 
@@ -354,7 +355,7 @@ static void stand_still(struct rs_worker *w)
     }
 }
 
-static void poll_begin(struct rs_worker *w, struct rouse_task *task)
+static inline void poll_begin(struct rs_worker *w, struct rouse_task *task)
 {
     for (;;) {
         // Relaxed: for a dump, which pauses us and then lets a membarrier order this store before
@@ -390,20 +391,61 @@ static void task_ended(struct rs_worker *w)
     if (ROUSE_UNLIKELY(rs_sched_is_closing(sched))) rs_sched_end_if_done(sched);
 }
 
-static void run_task(struct rs_worker *w, struct rs_task_link *link)
+static inline void run_begin(struct rs_worker *w, struct rouse_task *task)
 {
-    struct rouse_task *task = rs_task_of_link(link);
-
     rs_chaos_delay();
     poll_begin(w, task);
     task->worker = (uint16_t)w->index;
-    rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
+}
+
+static inline void run_end(struct rs_worker *w, struct rouse_task *task, rouse_task_state state)
+{
     poll_end(w);
     if (state == ROUSE_TASK_SCHEDULED) {
         queue_push_again(w, task);
     } else if (state == ROUSE_TASK_ENDED) {
         task_ended(w);
     }
+}
+
+__attribute__((noinline)) static void run_future(struct rs_worker *w, struct rouse_task *task)
+{
+    run_begin(w, task);
+    run_end(w, task, rs_task_poll(task, &w->context, w->now_ms));
+}
+
+// The same pointer, but the compiler cannot know.
+static inline void *copy_of(void *pointer)
+{
+    __asm__("" : "+r"(pointer));
+    return pointer;
+}
+
+// In the frame of the loop: see fiber/poll.h. A switch leaves the compiler no registers, so what
+// lives across one lies in memory, everywhere. Here that is copies, and the loop goes on with the
+// worker that this returns.
+__attribute__((always_inline)) static inline struct rs_worker *run_fiber(struct rs_worker *w,
+                                                                         struct rouse_task *task)
+{
+    struct rs_worker *kept = copy_of(w);
+
+    task = copy_of(task);
+    run_begin(kept, task);
+    struct rouse_context *outer = rs_task_poll_enter(task, &kept->context);
+    bool ended = rs_fiber_poll(task, &kept->context);
+    run_end(kept, task, rs_task_poll_leave(task, &kept->context, outer, ended, kept->now_ms));
+    return copy_of(kept);
+}
+
+// Returns `w`.
+__attribute__((always_inline)) static inline struct rs_worker *run_task(struct rs_worker *w,
+                                                                        struct rs_task_link *link)
+{
+    struct rouse_task *task = rs_task_of_link(link);
+
+    if ((task->flags & RS_TASK_FIBER) != 0) return run_fiber(w, task);
+    run_future(w, task);
+    return w;
 }
 
 // ---- Resting ----
@@ -551,11 +593,12 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 }
 
 // A worker that wakes to work while others sleep sees to it that one of them keeps an eye on it.
-static void worker_run_one(struct rs_worker *w, struct rs_task_link *link)
+__attribute__((always_inline)) static inline struct rs_worker *worker_run_one(
+    struct rs_worker *w, struct rs_task_link *link)
 {
     if (!w->alone) rs_sentinel_release(w);
     if (ROUSE_UNLIKELY(!w->has_run)) quiet_end(w);
-    run_task(w, link);
+    return run_task(w, link);
 }
 
 static void abort_block(struct rs_block *block, void *arg)
@@ -588,7 +631,7 @@ void rs_worker_run(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 
         if (ROUSE_UNLIKELY(rs_sched_is_closing(w->sched))) abort_own_tasks(w);
         if (link != NULL) {
-            worker_run_one(w, link);
+            w = worker_run_one(w, link);
         } else if (done(arg)) {
             break;
         } else {
@@ -620,7 +663,7 @@ void rs_worker_turn(struct rs_worker *w)
         struct rs_task_link *link = worker_next(w);
 
         if (link == NULL) break;
-        run_task(w, link);
+        w = run_task(w, link);
     }
     rs_worker_part(w);
     rs_driver_set_alarm(w->driver, rs_worker_has_work(w));
