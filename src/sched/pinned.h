@@ -45,7 +45,7 @@ static inline struct rs_task_link *rs_pinned_pop(struct rs_pinned *q)
     if (link == NULL) return NULL;
     q->first = link->next;
     __builtin_prefetch(q->first, 1);
-    __builtin_prefetch((const char *)q->first + RS_CACHE_LINE, 1);
+    __builtin_prefetch((const void *)((uintptr_t)q->first + RS_CACHE_LINE), 1);
     rs_pinned_count(q, UINT32_MAX);
     return link;
 }
