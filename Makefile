@@ -15,7 +15,7 @@ SOURCES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DEFAULT_GOAL := build
 .PHONY: build demo test check model mutants chaos fuzz valgrind soak bench bench-peers
-.PHONY: bench-growth coverage
+.PHONY: bench-growth bench-io coverage
 .PHONY: install format tidy clean help
 
 build: configure  ## Build the library and all programs (release, in build/)
@@ -26,7 +26,7 @@ configure:
 	@$(DEPS) build
 	cmake --preset release --log-level=STATUS
 
-demo: build  ## Start the HTTP server on docs/site and say how to look at it
+demo: build  ## Start the HTTP server on docs/site, with its console in the browser
 	@scripts/demo.sh $(filter --check,$(MAKECMDGOALS))
 
 # So that `make demo -- --check` is not asked to make a file of that name.
@@ -34,8 +34,9 @@ demo: build  ## Start the HTTP server on docs/site and say how to look at it
 --check:
 	@:
 
+# Tests wait more than they compute. The sweeps of faults are for `make check`.
 test: build  ## Build and run the fast tests
-	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE '$(SLOW)'
+	ctest --test-dir $(BUILD) --output-on-failure -j $$(($(JOBS) + 2)) -LE '$(SLOW)|fault'
 
 check: build  ## All tests, also the slow ones, and again under each sanitizer
 	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
@@ -89,18 +90,34 @@ ROUNDS ?= 7
 ROWS ?=
 BENCH_OPTIONS = -r $(ROUNDS) $(if $(ROWS),-b '$(ROWS)')
 
-bench: build  ## Build and run every benchmark of rouse
+# With link-time optimization, as the peers have it.
+.PHONY: optimized
+optimized:
+	@$(DEPS) build
+	cmake --preset optimized --log-level=STATUS
+	cmake --build --preset optimized -j $(JOBS)
+
+bench bench-peers bench-growth bench-io: export ROUSE_BUILD_DIR = $(BUILD)/optimized
+
+bench: optimized  ## Build and run every benchmark of rouse
 	@scripts/bench.sh $(BENCH_OPTIONS)
 
-bench-peers: build  ## Compare with Tokio, Go, asio and libuv as Debian has them; ROWS=, ROUNDS=
+bench-peers: optimized  ## Compare with Tokio, Go, asio and libuv as Debian has them; ROWS=, ROUNDS=
 	@$(DEPS) peers
 	@scripts/bench.sh -p $(BENCH_OPTIONS)
 
-bench-growth: build  ## How cost grows from 10^3 to 10^6 operations; ROWS=, ROUNDS=, PEERS=1
+bench-growth: optimized  ## How cost grows from 10^3 to 10^6 operations; ROWS=, ROUNDS=, PEERS=1
 ifdef PEERS
 	@$(DEPS) peers
 endif
 	@scripts/bench.sh -g $(if $(PEERS),-p) $(BENCH_OPTIONS)
+
+# WORKS= chooses among echo, http, churn, idle, mixed and instructions.
+WORKS ?=
+
+bench-io: optimized  ## Servers of rouse beside raw ones and those of peers; WORKS=, ROUNDS=
+	@$(DEPS) bench-io
+	@scripts/bench-io.sh -r $(ROUNDS) $(if $(WORKS),-b '$(WORKS)')
 
 coverage:  ## Lines and branches that the fast tests reach, by folder; the core has bars
 	@$(DEPS) build coverage

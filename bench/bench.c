@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -26,6 +27,21 @@ static const char *const style_names[] = {
     [BENCH_PLAIN] = "-", [BENCH_FUTURE] = "future", [BENCH_FIBER] = "fiber"};
 
 // ---- Measuring ----
+
+void *bench_pages(size_t size)
+{
+    const size_t huge = 2 << 20;
+    void *pages = aligned_alloc(huge, (size + huge - 1) / huge * huge);
+
+    if (pages == NULL) abort();
+    (void)madvise(pages, (size + huge - 1) / huge * huge, MADV_HUGEPAGE);
+    return pages;
+}
+
+void bench_pages_free(void *pages)
+{
+    free(pages);
+}
 
 uint64_t bench_now_ns(void)
 {

@@ -82,6 +82,11 @@ void bench_stop(struct bench *bench);
 // Sorts `ns`, of which there are bench->n.
 void bench_latencies(struct bench *bench, uint64_t *ns);
 
+// Untouched memory for very many objects, in huge pages where the machine has them, as a program
+// with so many takes it. Ends the program if there is none.
+void *bench_pages(size_t size);
+void bench_pages_free(void *pages);
+
 // The monotonic clock.
 uint64_t bench_now_ns(void);
 

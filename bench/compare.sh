@@ -71,8 +71,8 @@ else
 fi
 
 print_table() {
-    awk -v form="$form" -v by_n="$growth" -v by_cpu="$by_cpu" -f "$tree/bench/results.awk" \
-        -f "$tree/bench/table.awk" "$tree/bench/goals.txt" "$results"
+    awk -v form="$form" -v by_n="$growth" -v by_cpu="$by_cpu" -f "$tree/bench/numbers.awk" \
+        -f "$tree/bench/results.awk" -f "$tree/bench/table.awk" "$tree/bench/goals.txt" "$results"
 }
 
 if (($# == 0)); then

@@ -7,6 +7,8 @@
 // other: in time, and in turns, that is how often others got it meanwhile. Time has in it what else
 // the machine does; turns have not.
 //
+// Readers and writers are two kinds that take turns, and each is compared with its own.
+//
 //     bench_fairness [WORKERS]      default 1
 
 #include <rouse.h>
@@ -68,21 +70,25 @@ static void leave_permit(unsigned task)
     rouse_semaphore_release(&semaphore, 1);
 }
 
-// Every tenth task writes.
+static bool is_other(unsigned task)
+{
+    return task % 10 == 0;
+}
+
 static int try_rwlock(unsigned task)
 {
-    return task % 10 == 0 ? rouse_rwlock_try_write_lock(&rwlock)
+    return is_other(task) ? rouse_rwlock_try_write_lock(&rwlock)
                           : rouse_rwlock_try_read_lock(&rwlock);
 }
 
 static int want_rwlock(unsigned task)
 {
-    return task % 10 == 0 ? rouse_rwlock_write_lock(&rwlock) : rouse_rwlock_read_lock(&rwlock);
+    return is_other(task) ? rouse_rwlock_write_lock(&rwlock) : rouse_rwlock_read_lock(&rwlock);
 }
 
 static void leave_rwlock(unsigned task)
 {
-    if (task % 10 == 0) {
+    if (is_other(task)) {
         rouse_rwlock_write_unlock(&rwlock);
     } else {
         rouse_rwlock_read_unlock(&rwlock);
@@ -107,14 +113,15 @@ static void leave_place(unsigned task)
 
 static const struct thing {
     const char *name;
+    const char *other;  // what every tenth task is, if not all want the same
     int (*try)(unsigned task);
     int (*want)(unsigned task);
     void (*leave)(unsigned task);
 } things[] = {
-    {"mutex", try_mutex, want_mutex, leave_mutex},
-    {"semaphore of 8", try_permit, want_permit, leave_permit},
-    {"rwlock, 1 in 10 writes", try_rwlock, want_rwlock, leave_rwlock},
-    {"place in a channel", try_place, want_place, leave_place},
+    {"mutex", NULL, try_mutex, want_mutex, leave_mutex},
+    {"semaphore of 8", NULL, try_permit, want_permit, leave_permit},
+    {"rwlock, to read", "rwlock, to write", try_rwlock, want_rwlock, leave_rwlock},
+    {"place in a channel", NULL, try_place, want_place, leave_place},
 };
 
 // ---- Who wants it ----
@@ -190,15 +197,32 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+// Some of the tasks.
+struct group {
+    struct one *ones[TASKS];
+    unsigned count;
+};
+
+static struct group group_of(const struct thing *thing, bool others)
+{
+    struct group group = {.count = 0};
+
+    for (unsigned t = 0; t < TASKS; t++) {
+        if (thing->other == NULL || is_other(t) == others) group.ones[group.count++] = &ones[t];
+    }
+    return group;
+}
+
 // What the waits were like by one measure, whose unit is so many of what was recorded.
-static void report_by(enum measure measure, double unit, const char *name)
+static void report_by(const struct group *group, enum measure measure, double unit,
+                      const char *name)
 {
     uint64_t worst = 0;
     size_t waits = 0;
 
-    for (int t = 0; t < TASKS; t++) {
-        uint64_t *lengths = ones[t].lengths[measure];
-        unsigned count = ones[t].waits;
+    for (unsigned t = 0; t < group->count; t++) {
+        uint64_t *lengths = group->ones[t]->lengths[measure];
+        unsigned count = group->ones[t]->waits;
 
         if (count == 0) continue;
         memcpy(&all[waits], lengths, count * sizeof(uint64_t));
@@ -214,18 +238,18 @@ static void report_by(enum measure measure, double unit, const char *name)
            (double)worst / unit, (double)worst / (double)median);
 }
 
-static void report(const struct thing *thing)
+static void report(const char *name, const struct group *group)
 {
     size_t tries = 0;
     size_t waits = 0;
 
-    for (int t = 0; t < TASKS; t++) {
-        tries += ones[t].tries;
-        waits += ones[t].waits;
+    for (unsigned t = 0; t < group->count; t++) {
+        tries += group->ones[t]->tries;
+        waits += group->ones[t]->waits;
     }
-    printf("%-22s %5.1f %% wait", thing->name, 100.0 * (double)waits / (double)tries);
-    report_by(IN_TIME, 1e3, "us");
-    report_by(IN_TURNS, 1, "turns");
+    printf("%-18s %5.1f %% wait", name, 100.0 * (double)waits / (double)tries);
+    report_by(group, IN_TIME, 1e3, "us");
+    report_by(group, IN_TURNS, 1, "turns");
     printf("\n");
 }
 
@@ -247,7 +271,13 @@ static void measure(const struct thing *thing)
     rouse_channel_sender_unref(tx);
     must(rouse_join(&consumer), "join");
     rouse_channel_receiver_unref(rx);
-    report(thing);
+
+    struct group group = group_of(thing, false);
+
+    report(thing->name, &group);
+    if (thing->other == NULL) return;
+    group = group_of(thing, true);
+    report(thing->other, &group);
 }
 
 static int root(void *arg)

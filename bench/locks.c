@@ -101,15 +101,13 @@ static rouse_poll read_mostly_poll(struct rouse_future *self, struct rouse_conte
     ROUSE_ASYNC_BEGIN(&f->async, cx);
     for (; f->i < p->count; f->i++) {
         if (is_write(p, f->i)) {
-            rouse_rwlock_write_init(&f->acquire, &rwlock);
-        } else {
-            rouse_rwlock_read_init(&f->acquire, &rwlock);
-        }
-        ROUSE_AWAIT(&f->acquire.base);
-        if (is_write(p, f->i)) {
+            rouse_rwlock_write_init(&f->write, &rwlock);
+            ROUSE_AWAIT(&f->write.base);
             counter++;
             rouse_rwlock_write_unlock(&rwlock);
         } else {
+            rouse_rwlock_read_init(&f->read, &rwlock);
+            ROUSE_AWAIT(&f->read.base);
             check(counter >= p->sum);
             p->sum = counter;
             rouse_rwlock_read_unlock(&rwlock);

@@ -43,6 +43,8 @@ struct frame {
         struct rouse_oneshot_receive answer;
         struct rouse_mutex_lock lock;
         struct rouse_semaphore_acquire acquire;
+        struct rouse_rwlock_read read;
+        struct rouse_rwlock_write write;
         struct rouse_notify_wait notified;
         struct rouse_blocking blocking;
         struct rouse_yield yield;

@@ -13,8 +13,8 @@
 results = ARGC >= 1 ? ARG1 : "build/bench/results.jsonl"
 picture = ARGC >= 2 ? ARG2 : "build/bench/results.svg"
 here = system("dirname '" . ARG0 . "'")
-read(form) = "awk " . form . " -f '" . here . "/results.awk' -f '" . here . "/table.awk' '" . \
-    here . "/goals.txt' '" . results . "'"
+read(form) = "awk " . form . " -f '" . here . "/numbers.awk' -f '" . here . \
+    "/results.awk' -f '" . here . "/table.awk' '" . here . "/goals.txt' '" . results . "'"
 set datafile missing "?"
 
 # Peers are grey; what is compared with them has a colour.

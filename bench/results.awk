@@ -10,26 +10,6 @@ function quotient(text,    parts) {
     return split(text, parts, "/") == 2 ? parts[1] / parts[2] : text + 0
 }
 
-# The value of a member of the line's JSON object: flat, and with no comma within strings.
-function member(line, name,    value) {
-    if (!match(line, "\"" name "\": *\"?[^,\"}]*")) return ""
-    value = substr(line, RSTART, RLENGTH)
-    sub(/^"[a-z0-9_]*": *"?/, "", value)
-    return value
-}
-
-# Sorts values[1..count], few of them, and leaves the median, the least and the greatest.
-function summarize(values, count,    i, j, value) {
-    for (i = 2; i <= count; i++) {
-        value = values[i]
-        for (j = i - 1; j >= 1 && values[j] > value; j--) values[j + 1] = values[j]
-        values[j + 1] = value
-    }
-    median = (values[int((count + 1) / 2)] + values[int(count / 2) + 1]) / 2
-    least = values[1]
-    greatest = values[count]
-}
-
 # The median of one member over the rounds of a series; leaves the least and the greatest.
 function median_of(key, name,    i, values) {
     for (i = 1; i <= rounds[key]; i++) values[i] = result[key, i, name]

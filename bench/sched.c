@@ -311,18 +311,21 @@ static rouse_poll timer_ic_poll(void *arg, struct rouse_context *cx)
     return ROUSE_READY;
 }
 
-static rouse_poll timer_bulk_poll(void *arg, struct rouse_context *cx)
-{
-    struct bench *bench = arg;
-    uint64_t random = DUE_SEED;
-    struct rouse_sleep *sleeps = malloc(bench->n * sizeof sleeps[0]);
+enum { BULK_WORKERS_MAX = 64 };
 
-    if (sleeps == NULL) must(-ENOMEM);
-    bench_start(bench);
-    for (uint64_t i = 0; i < bench->n; i++) insert(&sleeps[i], &random, cx);
-    for (uint64_t i = 0; i < bench->n; i++) rouse_future_drop(&sleeps[i].base);
-    bench_stop(bench);
-    free(sleeps);
+// The timers of one worker.
+struct bulk {
+    struct rouse_sleep *sleeps;
+    uint64_t n;
+};
+
+static rouse_poll bulk_poll(void *arg, struct rouse_context *cx)
+{
+    const struct bulk *bulk = arg;
+    uint64_t random = DUE_SEED;
+
+    for (uint64_t i = 0; i < bulk->n; i++) insert(&bulk->sleeps[i], &random, cx);
+    for (uint64_t i = 0; i < bulk->n; i++) rouse_future_drop(&bulk->sleeps[i].base);
     return ROUSE_READY;
 }
 
@@ -339,9 +342,33 @@ static int timer_ic_root(void *arg)
     return await_one_poll(timer_ic_poll, arg);
 }
 
+static int bulk_run(void *arg)
+{
+    return await_one_poll(bulk_poll, arg);
+}
+
+// A task for each worker.
 static int timer_bulk_root(void *arg)
 {
-    return await_one_poll(timer_bulk_poll, arg);
+    struct bench *bench = arg;
+    struct rouse_join_handle handles[BULK_WORKERS_MAX];
+    struct bulk bulks[BULK_WORKERS_MAX];
+    uint64_t each = bench->n / bench->workers;
+    struct rouse_sleep *sleeps = bench_pages(bench->n * sizeof sleeps[0]);
+
+    bench->n = each * bench->workers;
+    bench_start(bench);
+    for (unsigned i = 0; i < bench->workers; i++) {
+        const struct rouse_task_attrs attrs = {
+            .size = sizeof attrs, .site = ROUSE_SITE, .worker = i + 1};
+
+        bulks[i] = (struct bulk){sleeps + i * each, each};
+        must(rouse_spawn_at(&handles[i], bulk_run, &bulks[i], &attrs));
+    }
+    for (unsigned i = 0; i < bench->workers; i++) must(rouse_join(&handles[i]));
+    bench_stop(bench);
+    bench_pages_free(sleeps);
+    return 0;
 }
 
 // ---- The table ----
@@ -391,7 +418,8 @@ static int timer_ic(struct bench *bench)
 
 static int timer_bulk(struct bench *bench)
 {
-    return bench->style == BENCH_FIBER ? -ENOTSUP : run_root(bench, timer_bulk_root);
+    if (bench->style == BENCH_FIBER || bench->workers > BULK_WORKERS_MAX) return -ENOTSUP;
+    return run_root(bench, timer_bulk_root);
 }
 
 static const struct bench_case cases[] = {

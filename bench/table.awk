@@ -2,7 +2,7 @@
 #
 # Makes a table of the results of bench/compare.sh:
 #
-#     awk -f bench/results.awk -f bench/table.awk bench/goals.txt build/bench/results.jsonl
+#     awk -f bench/numbers.awk -f bench/results.awk -f bench/table.awk bench/goals.txt RESULTS
 #
 # One line for each row, number of workers and program: the median and the spread of its rounds.
 # Behind rouse stand the ratio to the best peer, which is the one whose median is least (above 1,

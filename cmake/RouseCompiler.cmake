@@ -2,10 +2,21 @@
 #
 # How every target of this project is compiled. Nothing here reaches a program that links rouse.
 include(CheckCCompilerFlag)
+include(CheckIncludeFile)
+include(CheckIPOSupported)
 
 set(CMAKE_REQUIRED_FLAGS -Werror)
 check_c_compiler_flag(-fstack-clash-protection ROUSE_HAVE_STACK_CLASH_PROTECTION)
 unset(CMAKE_REQUIRED_FLAGS)
+check_include_file(sys/sdt.h ROUSE_HAVE_SDT)
+
+if(ROUSE_WHOLE_APPS)
+    check_ipo_supported(RESULT rouse_has_ipo LANGUAGES C)
+    if(NOT rouse_has_ipo)
+        message(STATUS "rouse: no link-time optimization here: the applications are linked as usual")
+        set(ROUSE_WHOLE_APPS OFF)
+    endif()
+endif()
 
 set(rouse_warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla)
 set(rouse_c_warnings -Wmissing-prototypes)
@@ -50,4 +61,11 @@ function(rouse_compile_as_internal target)
             target_compile_definitions(${target} PRIVATE ${option}=1)
         endif()
     endforeach()
+endfunction()
+
+# Link-time optimization: one program, its libraries included, is compiled as a whole.
+function(rouse_optimize_whole target)
+    set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION ON)
+    # At that time gcc takes the bounds of some buffers for those of what they begin with.
+    target_link_options(${target} PRIVATE -Wno-stringop-overflow)
 endfunction()

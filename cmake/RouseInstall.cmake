@@ -9,8 +9,13 @@ install(TARGETS rouse rouse_static
     EXPORT rouseTargets
     LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(FILES "${PROJECT_SOURCE_DIR}/scripts/rouse-gdb.py"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}" RENAME "${rouse_gdb_script}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
     FILES_MATCHING PATTERN "*.h")
+
+# Uses the probes that the library has where it was built with them.
+install(PROGRAMS "${PROJECT_SOURCE_DIR}/tools/rouse.bt" DESTINATION "${CMAKE_INSTALL_DATADIR}/rouse")
 
 set(rouse_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/rouse")
 install(EXPORT rouseTargets NAMESPACE rouse:: DESTINATION "${rouse_package_dir}")

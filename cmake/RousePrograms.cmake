@@ -3,10 +3,13 @@
 # Programs, found by their place:
 #
 #   examples/NAME.c      bin/NAME             the shared library, public headers only
-#   apps/httpd/main.c    bin/httpd            the rest of the folder is the library httpd_core
+#   apps/NAME/main.c     bin/NAME             the rest of the folder is the library NAME_core, for
+#                                             tests (see ROUSE_WHOLE_APPS); the target is NAME, or
+#                                             rouse_program for apps/rouse
+#   apps/common/*.c                           part of each app: the library app_common
 #   bench/NAME.c         bin/bench_NAME       the static library; may use src/ headers; bench.c is
 #                                             part of each, and bench/NAME/*.c if there
-#   bench/net/NAME.c     bin/bench_net_NAME   common.c, if there, is part of each
+#   bench/io/NAME.c      bin/bench_io_NAME    common.c, if there, is part of each
 #
 # A source that needs another library says so near its top: "// Needs: NAME" names a pkg-config
 # module. Where the module is not installed, the program is left out and the build says so.
@@ -56,22 +59,47 @@ if(ROUSE_BUILD_EXAMPLES)
     endforeach()
 endif()
 
-file(GLOB httpd_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/httpd/*.c")
-set(httpd_main "${PROJECT_SOURCE_DIR}/apps/httpd/main.c")
-list(REMOVE_ITEM httpd_sources "${httpd_main}")
-if(httpd_sources AND (ROUSE_BUILD_APPS OR ROUSE_BUILD_TESTS))
-    add_library(httpd_core STATIC ${httpd_sources})
-    rouse_compile_as_internal(httpd_core)
-    target_include_directories(httpd_core PUBLIC "${PROJECT_SOURCE_DIR}/apps/httpd")
-    target_link_libraries(httpd_core PUBLIC rouse_static Threads::Threads)
-endif()
-if(ROUSE_BUILD_APPS AND EXISTS "${httpd_main}")
-    rouse_add_program(httpd "${httpd_main}" rouse_static)
-    rouse_compile_as_internal(httpd)
-    target_include_directories(httpd PRIVATE "${PROJECT_SOURCE_DIR}/apps/httpd")
-    if(TARGET httpd_core)
-        target_link_libraries(httpd PRIVATE httpd_core)
+# An app, and the library that it is made of, which tests link too.
+function(rouse_add_app name common)
+    set(folder "${PROJECT_SOURCE_DIR}/apps/${name}")
+    file(GLOB sources CONFIGURE_DEPENDS "${folder}/*.c")
+    list(REMOVE_ITEM sources "${folder}/main.c")
+    add_library(${name}_core STATIC ${sources})
+    rouse_compile_as_internal(${name}_core)
+    target_include_directories(${name}_core PUBLIC "${folder}")
+    # Objects, not an archive: the common part takes the app's name from it.
+    target_link_libraries(${name}_core PUBLIC app_common rouse_static Threads::Threads)
+    if(NOT ROUSE_BUILD_APPS)
+        return()
     endif()
+    set(target ${name})
+    if(name STREQUAL "rouse")  # which is the library
+        set(target rouse_program)
+    endif()
+    # Not the one that only shows what another program says.
+    if(ROUSE_WHOLE_APPS AND NOT name STREQUAL "rouse")
+        rouse_add_program(${target} "${folder}/main.c" rouse_whole ${sources} ${common})
+        rouse_optimize_whole(${target})
+        target_include_directories(${target} PRIVATE "${folder}" "${PROJECT_SOURCE_DIR}/apps")
+    else()
+        rouse_add_program(${target} "${folder}/main.c" ${name}_core)
+    endif()
+    rouse_compile_as_internal(${target})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+endfunction()
+
+if(ROUSE_BUILD_APPS OR ROUSE_BUILD_TESTS)
+    file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/common/*.c")
+    add_library(app_common OBJECT ${sources})
+    rouse_compile_as_internal(app_common)
+    target_include_directories(app_common PUBLIC "${PROJECT_SOURCE_DIR}/apps")
+    target_link_libraries(app_common PUBLIC rouse_static Threads::Threads)
+    file(GLOB mains CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/*/main.c")
+    foreach(main IN LISTS mains)
+        cmake_path(GET main PARENT_PATH folder)
+        cmake_path(GET folder FILENAME name)
+        rouse_add_app(${name} "${sources}")
+    endforeach()
 endif()
 
 function(rouse_add_bench target source)
@@ -96,14 +124,14 @@ if(ROUSE_BUILD_BENCH)
         rouse_add_bench(bench_${name} "${source}" "${harness}" ${parts})
     endforeach()
 
-    file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/net/*.c")
-    set(common "${PROJECT_SOURCE_DIR}/bench/net/common.c")
+    file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/io/*.c")
+    set(common "${PROJECT_SOURCE_DIR}/bench/io/common.c")
     list(REMOVE_ITEM sources "${common}")
     if(NOT EXISTS "${common}")
         set(common "")
     endif()
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
-        rouse_add_bench(bench_net_${name} "${source}" ${common})
+        rouse_add_bench(bench_io_${name} "${source}" ${common})
     endforeach()
 endif()

@@ -4,17 +4,21 @@
 # whether it passed; 77 means that this machine cannot run it. The label is the folder's name.
 #
 #   tests/unit/test_NAME.c     the static library and src/ headers; other files of the folder are
-#                              part of each test; test_http_* also has httpd_core; test_tls
-#                              a second time, as test_tls_lto
+#                              part of each test; test_http_* also has httpd_core, and test_top_*
+#                              rouse_core; test_tls a second time, as test_tls_lto
 #   tests/stress/*.c           as unit, with a longer limit
 #   tests/fault/fault_NAME.c   as unit; other files of the folder are part of each test; fault_http
 #                              also has httpd_core, and libc's calls that httpd makes can fail too;
 #                              ROUSE_TEST_FULL=1 in the environment leaves no case out
 #   tests/api/NAME.c           compiled twice, for fibers and for async frames, against the shared
-#                              library, and linked with tests/harness/*.c into api_NAME
-#   tests/blackbox/NAME.sh     run with ROUSE_BUILD_DIR in its environment
+#                              library, and linked with tests/harness/*.c into api_NAME;
+#                              ROUSE_TEST_REACTORS in the environment names what they run on
+#   tests/blackbox/NAME.sh     run with ROUSE_BUILD_DIR in its environment; NAME.c is a program that
+#                              they use, tests/blackbox_NAME, without rouse
+#   tests/browser/NAME.sh      as these, with a browser; what scripts/fetch-tools.sh gets for them
+#                              lies in the build; the label is slow
 #   tests/fuzz/fuzz_NAME.c     a libFuzzer target, in the preset "fuzz" only (clang); its inputs to
-#                              begin with lie in tests/fuzz/corpus/NAME
+#                              begin with lie in tests/fuzz/corpus/NAME; libraries as for unit
 #   tests/tidy                 the rules of STYLE.md that a tool can check
 #
 # A folder with a CMakeLists.txt of its own (tests/model, say) is left to it.
@@ -45,7 +49,9 @@ endif()
 set(rouse_test_environment
     "ROUSE_BUILD_DIR=${PROJECT_BINARY_DIR}"
     "ROUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
-    "ROUSE_TEST_SLOWNESS=${rouse_test_time}")
+    "ROUSE_TEST_SLOWNESS=${rouse_test_time}"
+    # A machine that is busy with other tests makes polls long; the tests that want reports ask.
+    "ROUSE_STALL_MS=0")
 if(CMAKE_CROSSCOMPILING_EMULATOR)
     list(APPEND rouse_test_environment "ROUSE_TEST_EMULATED=1")
 endif()
@@ -66,6 +72,15 @@ function(rouse_add_test name label seconds)
         WORKING_DIRECTORY "${PROJECT_BINARY_DIR}")
 endfunction()
 
+# What a source of tests/FOLDER may include.
+function(rouse_may_look_inside target folder)
+    target_include_directories(${target} PRIVATE
+        "${rouse_tests_dir}/${folder}"
+        "${rouse_tests_dir}"
+        "${rouse_tests_dir}/harness"
+        "${PROJECT_SOURCE_DIR}/src")
+endfunction()
+
 # A test program that may look inside: the static library, and src/ in the include path.
 function(rouse_add_inside_test name label seconds source)
     rouse_add_program(${name} "${source}" rouse_static ${ARGN})
@@ -74,25 +89,9 @@ function(rouse_add_inside_test name label seconds source)
     endif()
     target_link_libraries(${name} PRIVATE m)
     cmake_path(GET source PARENT_PATH folder)
+    cmake_path(GET folder FILENAME folder)
     rouse_compile_as_internal(${name})
-    target_include_directories(${name} PRIVATE
-        "${folder}"
-        "${rouse_tests_dir}"
-        "${rouse_tests_dir}/harness"
-        "${PROJECT_SOURCE_DIR}/src")
-    rouse_add_test(${name} ${label} ${seconds} $<TARGET_FILE:${name}>)
-endfunction()
-
-# As above, but the library's source is part of the program, with link-time optimization.
-function(rouse_add_whole_test name label seconds source)
-    add_executable(${name} "${source}" ${rouse_sources} ${rouse_asm_sources})
-    rouse_compile_as_internal(${name})
-    cmake_path(GET source PARENT_PATH folder)
-    target_include_directories(${name} PRIVATE
-        "${folder}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
-    target_compile_definitions(${name} PRIVATE ROUSE_VERSION_STRING="${PROJECT_VERSION}")
-    target_link_libraries(${name} PRIVATE Threads::Threads m)
-    set_target_properties(${name} PROPERTIES INTERPROCEDURAL_OPTIMIZATION ON)
+    rouse_may_look_inside(${name} ${folder})
     rouse_add_test(${name} ${label} ${seconds} $<TARGET_FILE:${name}>)
 endfunction()
 
@@ -118,6 +117,15 @@ function(rouse_add_http_test name source)
     endif()
 endfunction()
 
+function(rouse_add_top_test name source)
+    if(TARGET rouse_core)
+        rouse_add_inside_test(${name} unit 60 "${source}" ${ARGN})
+        target_link_libraries(${name} PRIVATE rouse_core)
+    else()
+        message(STATUS "rouse: ${name} is left out: it needs apps/rouse")
+    endif()
+endfunction()
+
 file(GLOB unit_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/unit/test_*.c")
 file(GLOB unit_helpers CONFIGURE_DEPENDS "${rouse_tests_dir}/unit/*.c")
 list(REMOVE_ITEM unit_helpers ${unit_tests})
@@ -133,6 +141,8 @@ foreach(source IN LISTS unit_tests)
     cmake_path(GET source STEM name)
     if(name MATCHES "^test_http_")
         rouse_add_http_test(${name} "${source}" ${unit_helpers})
+    elseif(name MATCHES "^test_top_")
+        rouse_add_top_test(${name} "${source}" ${unit_helpers})
     else()
         rouse_add_inside_test(${name} unit 60 "${source}" ${unit_helpers})
     endif()
@@ -140,14 +150,16 @@ endforeach()
 
 # Thread-locals once more, with the test and the library optimized as one program: the compiler then
 # sees through every wait, and may keep the address of a thread-local across it.
-include(CheckIPOSupported)
-if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT ROUSE_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
-    check_ipo_supported(RESULT rouse_has_lto OUTPUT rouse_lto_answer LANGUAGES C)
-    if(rouse_has_lto)
-        rouse_add_whole_test(test_tls_lto unit 60 "${rouse_tests_dir}/unit/test_tls.c")
-    else()
-        message(STATUS "rouse: test_tls_lto is left out: no link-time optimization here")
-    endif()
+if(TARGET rouse_whole AND NOT ROUSE_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+    add_executable(test_tls_lto "${rouse_tests_dir}/unit/test_tls.c")
+    rouse_compile_as_internal(test_tls_lto)
+    rouse_optimize_whole(test_tls_lto)
+    target_include_directories(test_tls_lto PRIVATE
+        "${rouse_tests_dir}/unit" "${PROJECT_SOURCE_DIR}/src")
+    target_link_libraries(test_tls_lto PRIVATE rouse_whole Threads::Threads)
+    rouse_add_test(test_tls_lto unit 60 $<TARGET_FILE:test_tls_lto>)
+else()
+    message(STATUS "rouse: test_tls_lto is left out: it needs ROUSE_WHOLE_APPS")
 endif()
 
 file(GLOB sources CONFIGURE_DEPENDS "${rouse_tests_dir}/stress/*.c")
@@ -162,12 +174,16 @@ set(rouse_fault_libc malloc calloc realloc openat fstat pread write syscall)
 file(GLOB fault_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/fault/fault_*.c")
 file(GLOB fault_helpers CONFIGURE_DEPENDS "${rouse_tests_dir}/fault/*.c")
 list(REMOVE_ITEM fault_helpers ${fault_tests} "${rouse_tests_dir}/fault/libc.c")
+add_library(rouse_faults OBJECT ${fault_helpers})
+rouse_compile_as_internal(rouse_faults)
+rouse_may_look_inside(rouse_faults fault)
+target_link_libraries(rouse_faults PRIVATE rouse_static)
 foreach(source IN LISTS fault_tests)
     cmake_path(GET source STEM name)
     if(NOT name STREQUAL "fault_http")
-        rouse_add_inside_test(${name} fault 900 "${source}" ${fault_helpers})
+        rouse_add_inside_test(${name} fault 900 "${source}" $<TARGET_OBJECTS:rouse_faults>)
     elseif(TARGET httpd_core)
-        rouse_add_inside_test(${name} fault 900 "${source}" ${fault_helpers}
+        rouse_add_inside_test(${name} fault 900 "${source}" $<TARGET_OBJECTS:rouse_faults>
             "${rouse_tests_dir}/fault/libc.c")
         target_link_libraries(${name} PRIVATE httpd_core)
         list(TRANSFORM rouse_fault_libc PREPEND "-Wl,--wrap=" OUTPUT_VARIABLE wraps)
@@ -219,8 +235,10 @@ function(rouse_add_fuzzer name source)
     rouse_compile_as_internal(fuzz_${name})
     target_include_directories(fuzz_${name} PRIVATE
         "${rouse_tests_dir}" "${rouse_tests_dir}/unit" "${PROJECT_SOURCE_DIR}/src")
-    if(TARGET httpd_core)
+    if(name MATCHES "^http_" AND TARGET httpd_core)
         target_link_libraries(fuzz_${name} PRIVATE httpd_core)
+    elseif(name MATCHES "^top_" AND TARGET rouse_core)
+        target_link_libraries(fuzz_${name} PRIVATE rouse_core)
     endif()
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzzers fuzz_${name})
@@ -249,10 +267,24 @@ if(CMAKE_CROSSCOMPILING)
     return()
 endif()
 
+file(GLOB blackbox_helpers CONFIGURE_DEPENDS "${rouse_tests_dir}/blackbox/*.c")
+foreach(source IN LISTS blackbox_helpers)
+    cmake_path(GET source STEM name)
+    add_executable(blackbox_${name} "${source}")
+    rouse_compile_as_internal(blackbox_${name})
+    target_link_libraries(blackbox_${name} PRIVATE Threads::Threads)
+endforeach()
+
 file(GLOB blackbox_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/blackbox/*.sh")
 foreach(source IN LISTS blackbox_tests)
     cmake_path(GET source STEM name)
     rouse_add_test(blackbox_${name} blackbox 120 bash "${source}")
+endforeach()
+
+file(GLOB browser_tests CONFIGURE_DEPENDS "${rouse_tests_dir}/browser/*.sh")
+foreach(source IN LISTS browser_tests)
+    cmake_path(GET source STEM name)
+    rouse_add_test(browser_${name} slow 60 bash "${source}")
 endforeach()
 
 if(EXISTS "${rouse_tests_dir}/tidy/tidy.sh" AND NOT ROUSE_SANITIZE)

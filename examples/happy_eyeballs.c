@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <netdb.h>
 #include <rouse.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,23 +107,12 @@ struct target {
     size_t count;
 };
 
-// On the blocking pool: getaddrinfo() sorts by how well an address can be reached.
-static int64_t look_up(void *arg)
+static int look_up(struct target *target)
 {
-    struct target *target = arg;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    struct addrinfo *list;
+    int found = rouse_resolve(target->addresses, ADDRESSES_MAX, target->host, target->port, NULL);
 
-    if (getaddrinfo(target->host, target->port, &hints, &list) != 0) return -ENOENT;
-    for (const struct addrinfo *a = list; a != NULL && target->count < ADDRESSES_MAX;
-         a = a->ai_next) {
-        struct rouse_addr *address = &target->addresses[target->count++];
-
-        memcpy(&address->storage, a->ai_addr, a->ai_addrlen);
-        address->length = a->ai_addrlen;
-    }
-    freeaddrinfo(list);
-    return 0;
+    if (found > 0) target->count = (size_t)found;
+    return found < 0 ? found : 0;
 }
 
 // The machine's own: a listener that nobody accepts from lets as many connect as it has room for.
@@ -207,11 +195,8 @@ static int connect_to(void *arg)
 {
     struct target *target = arg;
     struct local local = {0};
-    int64_t found = 0;
-    int err = target->host != NULL ? rouse_blocking(look_up, target, &found)
-                                   : local_open(&local, target);
+    int err = target->host != NULL ? look_up(target) : local_open(&local, target);
 
-    if (err == 0) err = (int)found;
     if (err == 0) {
         struct race race = {.addresses = target->addresses,
                             .count = target->count,

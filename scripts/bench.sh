@@ -17,10 +17,12 @@ usage: scripts/bench.sh [OPTION...] [NAME...]
 
 NAME is that of a source in bench/, without its ending; by default all of them. Results of the
 comparison are in build/bench, as lines of JSON and, with peers or -g and gnuplot, as a picture.
+ROUSE_BUILD_DIR is where rouse was built (default build).
 END
 }
 
 cd "$(dirname "$0")/.."
+bin=${ROUSE_BUILD_DIR:-build}/bin
 with_peers=0
 growth=0
 options=()
@@ -46,7 +48,7 @@ shift $((OPTIND - 1))
 alone=()
 compared=()
 add() {
-    local program=build/bin/bench_$1
+    local program=$bin/bench_$1
 
     [[ -x $program ]] || { echo "bench: there is no $program; \"make\" builds it" >&2 && exit 1; }
     if ! grep -qE '^#include "(bench|parts)\.h"' "bench/$1.c"; then
@@ -62,7 +64,7 @@ names=("$@")
 if ((${#names[@]} == 0)); then
     for source in bench/*.c; do
         name=$(basename "$source" .c)
-        if [[ $name != floor && -x build/bin/bench_$name ]]; then names+=("$name"); fi
+        if [[ $name != floor && -x $bin/bench_$name ]]; then names+=("$name"); fi
     done
     names+=(floor)  # stands last in the tables
 fi

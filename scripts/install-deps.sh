@@ -23,20 +23,35 @@ needs() {
     fuzz) echo clang-14:clang-14 -:libclang-rt-14-dev ;;
     coverage) echo gcov:gcc gcovr:gcovr ;;
     valgrind) echo valgrind:valgrind ;;
+    debug) echo gdb:gdb ;;
     load) echo wrk:wrk curl:curl ;;
+    proxy-peers)  # nginx, redis-server and PostgreSQL are used where they are, but not installed:
+        # that would start them
+        echo curl:curl ab:apache2-utils h2load:nghttp2-client redis-benchmark:redis-tools
+        echo iperf3:iperf3
+        ;;
+    browser) echo chromium:chromium ;;
+    networks) echo ip:iproute2 nft:nftables unshare:util-linux ;;
     peers)
         echo cargo:cargo -:librust-tokio-dev go:golang-go g++:g++ -:libasio-dev
         echo cc:gcc -:libuv1-dev pkg-config:pkg-config gnuplot:gnuplot-nox
+        ;;
+    bench-io)  # nginx is used where it is, but not installed: that would start it
+        echo cargo:cargo -:librust-tokio-dev -:librust-hyper-dev go:golang-go
+        echo cc:gcc -:libuv1-dev pkg-config:pkg-config gnuplot:gnuplot-nox taskset:util-linux
         ;;
     ci)
         needs build
         needs format
         needs load
+        needs networks
         needs fuzz
         needs mutants
         needs arm64
         needs coverage
         needs valgrind
+        needs debug
+        needs browser
         echo g++:g++ pkg-config:pkg-config nm:binutils
         echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client
         echo llvm-ar-14:llvm-14 setarch:util-linux git:git make:make
@@ -47,6 +62,9 @@ needs() {
         ;;
     esac
 }
+
+# Where the tools of an administrator lie is not in everyone's path.
+PATH=$PATH:/usr/sbin:/sbin
 
 have() {
     local command=$1 package=$2

@@ -39,7 +39,7 @@ static uint64_t body_size(const struct httpd_reply *reply)
 
 static bool is_logged(const struct connection *c)
 {
-    return c->worker->log.fd >= 0;
+    return c->worker->log.lines.fd >= 0;
 }
 
 static void log_answer(struct connection *c, const struct http_request *request,
@@ -91,6 +91,15 @@ static void health_reply(struct httpd_reply *reply, const struct http_request *r
     if (request->method == HTTP_HEAD) return;
     reply->content = (struct http_slice){"ok\n", 3};
     reply->size = 3;
+}
+
+static void console_reply(const struct connection *c, struct httpd_reply *reply, char *out)
+{
+    char text[HTTPD_CONSOLE_LOCATION_SIZE];
+    size_t size = httpd_console_location(&c->worker->server->console, c->stream.tcp, text);
+
+    httpd_reply_redirect(reply, &c->stream.request, (struct http_slice){text, size},
+                         &c->worker->clock, out);
 }
 
 // ---- Files that are not in the cache ----
@@ -196,6 +205,8 @@ static int make_reply(struct connection *c, struct httpd_reply *reply)
         httpd_reply_file(reply, request, entry, &worker->clock, out);
     } else if (http_slice_is(path, "/healthz")) {
         health_reply(reply, request, &worker->clock, out);
+    } else if (worker->server->console.is_on && http_slice_is(path, "/console")) {
+        console_reply(c, reply, out);
     } else {
         return file_reply(c, reply, out);
     }

@@ -41,9 +41,9 @@ int main(int argc, char **argv)
     // A log that is piped to a program which ends is an error like any other.
     (void)signal(SIGPIPE, SIG_IGN);
     switch (httpd_options_parse(&options, argc, argv)) {
-    case HTTPD_OPTIONS_SERVE:
+    case APP_RUN:
         return serve(&options);
-    case HTTPD_OPTIONS_DONE:
+    case APP_DONE:
         return EXIT_SUCCESS;
     default:
         return EXIT_USAGE;

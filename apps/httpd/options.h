@@ -4,18 +4,15 @@
 #ifndef HTTPD_OPTIONS_H
 #define HTTPD_OPTIONS_H
 
-#include <rouse/addr.h>
-
+#include "common/acceptors.h"
+#include "common/command_line.h"
 #include "request.h"
 
 #define HTTPD_VERSION "0.1.0"
 
-enum { HTTPD_LISTEN_MAX = 8 };
-
 // Never changes after the parse, so threads may share it. Its texts are those of argv.
 struct httpd_options {
-    struct rouse_addr listen[HTTPD_LISTEN_MAX];
-    unsigned listen_count;
+    struct app_addresses listen;
     unsigned workers;        // 0: as many as the runtime finds right
     unsigned connections;    // at most; 0: as many as descriptors allow
     const char *root;        // the folder to serve
@@ -25,15 +22,12 @@ struct httpd_options {
     uint64_t request_ns;     // from the first byte of a request to its last
     uint64_t grace_ns;       // for requests in progress at the end
     struct http_limits limits;
+    bool has_console;
+    const char *console;  // where it listens, or NULL
+    bool allow_control;   // by its buttons
+    bool has_demo;
 };
 
-// What to do next.
-enum httpd_options_verdict {
-    HTTPD_OPTIONS_SERVE,
-    HTTPD_OPTIONS_DONE,   // all that was asked for has been printed
-    HTTPD_OPTIONS_WRONG,  // and standard error says why
-};
-
-enum httpd_options_verdict httpd_options_parse(struct httpd_options *out, int argc, char **argv);
+enum app_verdict httpd_options_parse(struct httpd_options *out, int argc, char **argv);
 
 #endif

@@ -76,6 +76,14 @@ void httpd_reply_error(struct httpd_reply *reply, const struct http_request *req
     error_write(reply, req, &response, clock, out);
 }
 
+void httpd_reply_redirect(struct httpd_reply *reply, const struct http_request *req,
+                          struct http_slice location, const struct http_clock *clock, char *out)
+{
+    struct http_response response = {.status = 307, .location = location};
+
+    error_write(reply, req, &response, clock, out);
+}
+
 void httpd_reply_failure(struct httpd_reply *reply, const struct http_request *req,
                          struct http_slice path, int err, const struct http_clock *clock, char *out)
 {

@@ -58,6 +58,10 @@ void httpd_reply_failure(struct httpd_reply *reply, const struct http_request *r
 void httpd_reply_error(struct httpd_reply *reply, const struct http_request *req, int status,
                        const struct http_clock *clock, char *out);
 
+// What is asked for is at another address for now (307).
+void httpd_reply_redirect(struct httpd_reply *reply, const struct http_request *req,
+                          struct http_slice location, const struct http_clock *clock, char *out);
+
 // All of it, with httpd_cache_get() for the file.
 void httpd_reply_make(struct httpd_reply *reply, const struct httpd_site *site,
                       const struct http_request *req, const struct http_clock *clock, char *out);

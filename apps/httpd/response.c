@@ -65,6 +65,7 @@ static const struct status statuses[] = {
     {206, "Partial Content", ""},
     {301, "Moved Permanently", "This folder has its address with a slash at the end."},
     {304, "Not Modified", ""},
+    {307, "Temporary Redirect", "This page has an address of its own."},
     {400, "Bad Request", "The request does not follow the rules of HTTP."},
     {403, "Forbidden", "This file may not be read."},
     {404, "Not Found", "There is no such file here."},

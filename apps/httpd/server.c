@@ -12,27 +12,16 @@
 #include "server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <rouse/await.h>
-#include <rouse/error.h>
 #include <rouse/runtime.h>
 #include <rouse/scope.h>
-#include <rouse/select.h>
-#include <rouse/signal.h>
-#include <rouse/sleep.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/complain.h"
+#include "common/descriptors.h"
+#include "common/ending.h"
 #include "connection.h"
-
-enum {
-    BACKLOG = 4096,
-    FD_RESERVE = 32,             // standard streams, the log, epoll, and what loads are under way
-    FD_RESERVE_PER_WORKER = 80,  // listeners, the driver, and what the cache holds open
-};
 
 // ---- Counting ----
 
@@ -59,47 +48,6 @@ void httpd_server_cut_off(struct httpd_server *server)
 
 // ---- Opened ----
 
-static int complain(const char *what, const char *name, int err, const char *cure)
-{
-    (void)fprintf(stderr, "httpd: %s %s: %s%s\n", what, name, rouse_strerror(err), cure);
-    return err;
-}
-
-// As many connections as there are descriptors for, unless fewer are asked for.
-static unsigned connections_limit(const struct httpd_options *options, unsigned workers)
-{
-    rlim_t reserve = FD_RESERVE + FD_RESERVE_PER_WORKER * (rlim_t)workers;
-    struct rlimit limit;
-    rlim_t room;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return options->connections;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    (void)getrlimit(RLIMIT_NOFILE, &limit);
-    room = limit.rlim_cur > 2 * reserve ? limit.rlim_cur - reserve : limit.rlim_cur / 2;
-    if (options->connections > room) {
-        (void)fprintf(stderr,
-                      "httpd: the limit of open files leaves room for %llu connections, not %u; "
-                      "raise it (ulimit -n)\n",
-                      (unsigned long long)room, options->connections);
-    }
-    return options->connections > 0 && options->connections < room
-               ? options->connections
-               : (unsigned)room;
-}
-
-static int log_open(struct httpd_server *server)
-{
-    const char *name = server->options->access_log;
-
-    server->log_fd = -1;
-    if (name == NULL) return 0;
-    server->log_fd = strcmp(name, "-") == 0
-                         ? dup(STDOUT_FILENO)
-                         : open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    return server->log_fd < 0 ? -errno : 0;
-}
-
 int httpd_server_init(struct httpd_server *server, const struct httpd_options *options)
 {
     *server = (struct httpd_server){
@@ -110,18 +58,31 @@ int httpd_server_init(struct httpd_server *server, const struct httpd_options *o
     int err = httpd_root_init(&server->root, options->root);
 
     if (err < 0) {
-        return complain("cannot serve", options->root, err, "; name a readable folder by --root");
+        return app_complain("cannot serve", options->root, err,
+                            "; name a readable folder by --root");
     }
-    err = log_open(server);
+    err = app_line_log_open(&server->log_fd, options->access_log);
     if (err < 0) {
-        (void)complain("cannot write", options->access_log, err, "; choose another --access-log");
-        httpd_root_deinit(&server->root);
+        (void)app_complain("cannot write", options->access_log, err,
+                           "; choose another --access-log");
+        goto no_log;
     }
+    // Before the runtime: nothing that happens in it is missed.
+    err = httpd_console_init(&server->console, options);
+    if (err < 0) goto no_console;
+    return 0;
+
+no_console:
+    if (server->log_fd >= 0) (void)close(server->log_fd);
+no_log:
+    httpd_root_deinit(&server->root);
     return err;
 }
 
 void httpd_server_deinit(struct httpd_server *server)
 {
+    httpd_console_deinit(&server->console);
+    httpd_demo_deinit(&server->demo);
     for (unsigned i = 0; i < server->worker_count; i++) {
         httpd_worker_deinit(&server->workers[i]);
     }
@@ -134,7 +95,7 @@ static int workers_open(struct httpd_server *server)
 {
     unsigned count = rouse_runtime_workers(rouse_runtime_current());
 
-    server->connections_max = connections_limit(server->options, count);
+    server->connections_max = app_descriptors_room(server->options->connections, 1, count);
     server->workers = calloc(count, sizeof *server->workers);
     if (server->workers == NULL) return -ENOMEM;
     for (unsigned i = 0; i < count; i++) {
@@ -146,113 +107,14 @@ static int workers_open(struct httpd_server *server)
     return 0;
 }
 
-// ---- Listening ----
-
-// The body of a fiber of the listener's worker.
-struct acceptor {
-    struct httpd_worker *worker;
-    struct rouse_tcp_listener *listener;  // one share
-};
-
-static int accept_run(void *arg)
-{
-    struct acceptor *a = arg;
-    struct rouse_tcp *tcp;
-    int err;
-
-    while ((err = rouse_tcp_accept(a->listener, &tcp)) != -ECANCELED) {
-        if (err == 0) {
-            httpd_connection_start(a->worker, tcp);
-            continue;
-        }
-        (void)complain("cannot accept", "a connection", err, "; trying again");
-        if (rouse_sleep(ROUSE_NS_PER_S) < 0) break;
-    }
-    rouse_tcp_listener_unref(a->listener);
-    free(a);
-    return 0;
-}
-
-static int acceptor_start(struct rouse_scope *accepting, struct httpd_worker *worker,
-                          const struct rouse_addr *address, bool is_shared)
-{
-    const struct rouse_tcp_listen_options options = {
-        .size = sizeof options, .backlog = BACKLOG, .reuse_port = is_shared};
-    const struct rouse_task_attrs attrs = {
-        .size = sizeof attrs, .name = "accept", .worker = worker->index + 1, .site = ROUSE_SITE};
-    struct acceptor *a = malloc(sizeof *a);
-    int err;
-
-    if (a == NULL) return -ENOMEM;
-    a->worker = worker;
-    err = rouse_tcp_listen(&a->listener, address, &options);
-    if (err < 0) goto no_listener;
-    err = rouse_scope_spawn_at(accepting, NULL, accept_run, a, &attrs);
-    if (err < 0) goto no_fiber;
-    return 0;
-
-no_fiber:
-    rouse_tcp_listener_unref(a->listener);
-no_listener:
-    free(a);
-    return err;
-}
-
-// Listeners that share a port do not notice one of another program that does so, too. This one
-// does, and it picks the port where any will do.
-static int address_claim(struct rouse_addr *address)
-{
-    struct rouse_tcp_listener *probe;
-    int err = rouse_tcp_listen(&probe, address, NULL);
-
-    if (err < 0) return err;
-    err = rouse_tcp_listener_address(probe, address);
-    rouse_tcp_listener_unref(probe);
-    return err;
-}
-
-static const char *listen_cure(int err)
-{
-    switch (err) {
-    case -EADDRINUSE:
-        return "; stop who has it, or choose another port with --listen";
-    case -EACCES:
-        return "; a port below 1024 takes privileges: choose another with --listen";
-    case -EADDRNOTAVAIL:
-        return "; no interface has this address: choose another with --listen";
-    default:
-        return "";
-    }
-}
-
 // ---- Started and ended ----
 
-static int listen_on(struct rouse_scope *accepting, struct httpd_server *server,
-                     const struct rouse_addr *wanted)
+// A connection has come, to a fiber of the worker.
+static void connection_start(void *arg, unsigned worker, struct rouse_tcp *tcp)
 {
-    struct rouse_addr address = *wanted;
-    char text[ROUSE_ADDR_TEXT_MAX];
-    int err = address_claim(&address);
+    struct httpd_server *server = arg;
 
-    (void)rouse_addr_format(&address, text, sizeof text);
-    for (unsigned i = 0; err == 0 && i < server->worker_count; i++) {
-        err = acceptor_start(accepting, &server->workers[i], &address, server->worker_count > 1);
-    }
-    if (err < 0) return complain("cannot listen on", text, err, listen_cure(err));
-    (void)printf("listening on http://%s/\n", text);
-    (void)fflush(stdout);
-    return 0;
-}
-
-static int accept_all(struct rouse_scope *accepting, struct httpd_server *server)
-{
-    const struct httpd_options *options = server->options;
-    int err = 0;
-
-    for (unsigned i = 0; err == 0 && i < options->listen_count; i++) {
-        err = listen_on(accepting, server, &options->listen[i]);
-    }
-    return err;
+    httpd_connection_start(&server->workers[worker], tcp);
 }
 
 static int tend_all(struct rouse_scope *tending, struct httpd_server *server)
@@ -265,36 +127,16 @@ static int tend_all(struct rouse_scope *tending, struct httpd_server *server)
 
         err = rouse_scope_spawn_at(tending, NULL, httpd_worker_tend, &server->workers[i], &attrs);
     }
-    return err < 0 ? complain("cannot start", "a worker", err, "") : 0;
+    return err < 0 ? app_complain("cannot start", "a worker", err, "") : 0;
 }
 
-static int wait_for_signal(void)
+static int demo_start(struct rouse_scope *tending, struct httpd_server *server,
+                      const struct rouse_addr *listening)
 {
-    struct rouse_signal interrupt, terminate;
-    struct rouse_select either;
+    if (!server->options->has_demo) return 0;
+    int err = httpd_demo_start(&server->demo, tending, listening);
 
-    rouse_signal_init(&interrupt, SIGINT);
-    rouse_signal_init(&terminate, SIGTERM);
-    rouse_select_init(&either, &interrupt.base, &terminate.base, ROUSE_SELECT_BIASED);
-    int err = rouse_await(&either.base);
-
-    if (err < 0) return err;
-    return either.output == 0 ? interrupt.output : terminate.output;
-}
-
-static void exit_at_once(int number)
-{
-    (void)number;
-    _exit(EXIT_FAILURE);
-}
-
-// From now on a signal ends the program, whatever its threads are doing.
-static void end_at_next_signal(void)
-{
-    struct sigaction action = {.sa_handler = exit_at_once};
-
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    return err < 0 ? app_complain("cannot start", "the demo", err, "") : 0;
 }
 
 // Returns the signal's number, or a negative errno.
@@ -302,14 +144,22 @@ static int serve_until_signal(struct httpd_server *server)
 {
     struct rouse_scope tending;
     struct rouse_scope accepting;
+    struct rouse_addr listening;
+    const struct app_acceptors acceptors = {
+        .workers = server->worker_count,
+        .before = "listening on http://",
+        .after = "/",
+        .first = &listening,
+        .start = connection_start,
+        .arg = server};
 
     rouse_scope_open(&tending, ROUSE_NEVER);
     rouse_scope_open(&accepting, ROUSE_NEVER);
-    int result = accept_all(&accepting, server);
+    int result = app_acceptors_start(&accepting, &acceptors, &server->options->listen);
 
     if (result == 0) result = tend_all(&tending, server);
-    if (result == 0) result = wait_for_signal();
-    if (result > 0) end_at_next_signal();
+    if (result == 0) result = demo_start(&tending, server, &listening);
+    if (result == 0) result = app_ending_wait();
     rouse_scope_cancel(&accepting, "the server ends");
     (void)rouse_scope_wait(&accepting, NULL);
     rouse_scope_cancel(&tending, "the server ends");
@@ -324,7 +174,7 @@ int httpd_server_run(void *arg)
     int err = workers_open(server);
 
     if (err < 0) {
-        (void)complain("cannot start", "the workers", err, "");
+        (void)app_complain("cannot start", "the workers", err, "");
         return EXIT_FAILURE;
     }
     rouse_deadline_enter(&grace, ROUSE_NEVER);

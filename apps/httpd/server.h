@@ -7,6 +7,8 @@
 #include <rouse/scope.h>
 #include <stdatomic.h>
 
+#include "console.h"
+#include "demo.h"
 #include "options.h"
 #include "worker.h"
 
@@ -15,6 +17,8 @@ struct httpd_server {
     const struct httpd_options *options;
     struct httpd_root root;
     struct httpd_cache_options cache_options;
+    struct httpd_console console;
+    struct httpd_demo demo;
     struct httpd_worker *workers;
     unsigned worker_count;
     unsigned connections_max;

@@ -77,14 +77,13 @@ int floor_timer_ic(struct bench *bench)
 int floor_timer_bulk(struct bench *bench)
 {
     uint64_t random = DUE_SEED;
-    struct timer *timers = malloc(bench->n * sizeof timers[0]);
+    struct timer *timers = bench_pages(bench->n * sizeof timers[0]);
 
-    if (timers == NULL) abort();
     bench_start(bench);
     for (uint64_t i = 0; i < bench->n; i++) timer_insert(&timers[i], due_far_ms(&random));
     for (uint64_t i = 0; i < bench->n; i++) timer_cancel(&timers[i]);
     bench_stop(bench);
-    free(timers);
+    bench_pages_free(timers);
     return wheel_check();
 }
 

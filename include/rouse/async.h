@@ -47,6 +47,13 @@ ROUSE_API void rouse_async_drop(struct rouse_future *self);
 /// Threads: whoever may poll it, between polls.
 ROUSE_API int rouse_async_describe(const struct rouse_future *self, char *buf, size_t size);
 
+/// An inspect function for frames: the await in progress, and its line. A vtable with
+/// rouse_async_drop() or rouse_async_describe() need not name it.
+///
+/// Threads: whoever may poll it, between polls.
+ROUSE_API void rouse_async_inspect(const struct rouse_future *self,
+                                   struct rouse_inspector *inspector);
+
 // Opens the body of a frame's poll function. Expands to
 //
 //     switch (async->resume) {

@@ -8,6 +8,7 @@
 #define ROUSE_BLOCKING_H
 
 #include <rouse/future.h>
+#include <stdbool.h>
 
 ROUSE_EXTERN_C_BEGIN
 
@@ -32,6 +33,7 @@ struct rouse_blocking {
     void *arg;
     void (*free_arg)(void *arg);
     void *job;       // one share, once submitted; private
+    bool is_lookup;  // for the pool of look-ups; private
     int64_t result;  // what `fn` returned, when output is 0
     int output;      // 0, or as rouse_blocking()
 };

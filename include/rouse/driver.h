@@ -16,7 +16,8 @@ struct rouse_driver;
 struct rouse_driver_options {
     size_t size;                              // sizeof(struct rouse_driver_options)
     const struct rouse_allocator *allocator;  // NULL: the default
-    const char *reactor;                      // "epoll", "poll"; NULL: ROUSE_REACTOR, or the best
+    // "epoll", "io_uring", "poll", or "auto": the best for sockets; NULL: ROUSE_REACTOR, or "auto"
+    const char *reactor;
 };
 
 /// Makes a driver. `options` may be NULL.
@@ -44,7 +45,8 @@ ROUSE_API void rouse_driver_notify(struct rouse_driver *driver);
 /// Threads: any, when nobody turns it.
 ROUSE_API void rouse_driver_free(struct rouse_driver *driver);
 
-/// The name of the reactor in use: "epoll" or "poll".
+/// The name of the reactor in use: "epoll", "io_uring" or "poll". It may change once, when the
+/// kernel refuses what it allowed before.
 ///
 /// Threads: any.
 ROUSE_API const char *rouse_driver_reactor(const struct rouse_driver *driver);

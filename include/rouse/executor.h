@@ -18,7 +18,8 @@ struct rouse_executor_options {
     size_t size;                              // sizeof(struct rouse_executor_options)
     const struct rouse_allocator *allocator;  // as in struct rouse_runtime_options
     size_t task_limit;                        // live tasks; 0: no limit
-    const char *reactor;                      // "epoll", "poll"; NULL: ROUSE_REACTOR, or the best
+    // "epoll", "io_uring", "poll", or "auto": the best for sockets; NULL: ROUSE_REACTOR, or "auto"
+    const char *reactor;
 };
 
 /// Makes an executor and its first spawner.

@@ -67,6 +67,89 @@ typedef ssize_t (*rouse_fd_function)(int fd, void *arg);
 ROUSE_API ROUSE_NODISCARD ssize_t rouse_fd_try_io(struct rouse_fd *fd, uint32_t interest,
                                                   rouse_fd_function fn, void *arg);
 
+// Ends with some bytes.
+struct rouse_fd_read {
+    struct rouse_future base;
+    struct rouse_io_wait wait;
+    struct rouse_fd *fd;  // a share of its own until it ends
+    void *buf;            // borrowed
+    size_t size;
+    ssize_t output;  // bytes read; 0: end of the stream; or a negative errno
+};
+
+/// Reads what is there, at least one byte unless the stream has ended.
+///
+/// Units:   bytes; `size` > 0.
+/// Errors:  read(2)'s; -EBADF when it was closed or released; -EPERM for descriptors that cannot
+///          be polled and have nothing to read.
+/// Owns:    `fd` must be alive at init; `buf` is borrowed until the future ends.
+/// Threads: any, one at a time; several tasks may read, they are served in order.
+/// Cancel:  total: a dropped read has taken no byte.
+ROUSE_API void rouse_fd_read_init(struct rouse_fd_read *read, struct rouse_fd *fd, void *buf,
+                                  size_t size);
+
+/// Reads what is there.
+///
+/// Errors:  a count, 0 at the end, -ECANCELED, or as rouse_fd_read_init().
+/// Threads: a fiber or a plain thread.
+/// Cancel:  total.
+ROUSE_API ROUSE_NODISCARD ssize_t rouse_fd_read(struct rouse_fd *fd, void *buf, size_t size);
+
+// Ends when some bytes have been taken.
+struct rouse_fd_write {
+    struct rouse_future base;
+    struct rouse_io_wait wait;
+    struct rouse_fd *fd;  // a share of its own until it ends
+    const void *buf;      // borrowed
+    size_t size;
+    ssize_t output;  // bytes taken, or a negative errno
+};
+
+/// Writes what the descriptor takes, at least one byte.
+///
+/// Units:   bytes.
+/// Errors:  write(2)'s: -EPIPE when nobody reads any more, and SIGPIPE is not raised; -EBADF,
+///          -EPERM as rouse_fd_read_init().
+/// Owns:    `fd` must be alive at init; `buf` is borrowed until the future ends.
+/// Threads: any, one at a time; several tasks may write, they are served in order.
+/// Cancel:  total: a dropped write has written nothing.
+ROUSE_API void rouse_fd_write_init(struct rouse_fd_write *write, struct rouse_fd *fd,
+                                   const void *buf, size_t size);
+
+/// Writes what the descriptor takes.
+///
+/// Errors:  a count, -ECANCELED, or as rouse_fd_write_init().
+/// Threads: a fiber or a plain thread.
+/// Cancel:  total.
+ROUSE_API ROUSE_NODISCARD ssize_t rouse_fd_write(struct rouse_fd *fd, const void *buf, size_t size);
+
+// Ends when a whole buffer has been taken.
+struct rouse_fd_write_all {
+    struct rouse_future base;
+    struct rouse_fd_write write;
+    size_t done;  // bytes taken so far; right at any time, also after a drop
+    size_t size;
+    ssize_t output;  // `size`, or a negative errno
+};
+
+/// Writes the whole buffer.
+///
+/// Units:   bytes.
+/// Errors:  as rouse_fd_write_init(); `done` says how much was taken before.
+/// Owns:    as rouse_fd_write_init().
+/// Threads: any, one at a time. Pieces of several writers may mix.
+/// Cancel:  partial: `done` bytes have been written.
+ROUSE_API void rouse_fd_write_all_init(struct rouse_fd_write_all *write, struct rouse_fd *fd,
+                                       const void *buf, size_t size);
+
+/// Writes the whole buffer. Returns `size`.
+///
+/// Errors:  as rouse_fd_write().
+/// Threads: a fiber or a plain thread.
+/// Cancel:  partial; how much was written is told by the future form only.
+ROUSE_API ROUSE_NODISCARD ssize_t rouse_fd_write_all(struct rouse_fd *fd, const void *buf,
+                                                     size_t size);
+
 /// Says that an operation in this direction has just returned -EAGAIN, so that the next wait waits
 /// for a newer event. `tick` is what rouse_fd_tick() returned before the operation: an event that
 /// came since is not forgotten.

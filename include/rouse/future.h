@@ -39,6 +39,25 @@ struct rouse_future {
 
 struct rouse_context;
 
+// What a future may need of a certain task.
+typedef enum rouse_need {
+    ROUSE_NEED_RELEASE = 0,  // to give back what it holds
+    ROUSE_NEED_TURN = 1,     // to poll a future that was given the turn
+    ROUSE_NEED_END = 2,      // to end
+} rouse_need;
+
+// Whom the `inspect` of a pending future tells what that stands on: a dump, which fills in the
+// functions.
+struct rouse_inspector {
+    // The future polls `part`, at `line` of its source (0: it has no lines). `alternative`: it may
+    // also end without that part.
+    void (*part)(struct rouse_inspector *self, const struct rouse_future *part, int line,
+                 bool alternative);
+    // The future cannot end before `task` has done what is needed. The task may be gone: it is an
+    // address to compare, and not read. NULL is ignored.
+    void (*needs)(struct rouse_inspector *self, const struct rouse_task *task, rouse_need need);
+};
+
 struct rouse_future_vtable {
     // Makes progress. Called by one thread at a time, by rouse_future_poll() only. Before it
     // returns ROUSE_PENDING it must have arranged that the waker of *this* context gets woken: an
@@ -60,6 +79,9 @@ struct rouse_future_vtable {
     // What a drop means, for rouse_future_cancel_kind(). Often one of the three functions below;
     // a combinator asks its arms. NULL: ROUSE_CANCEL_UNSTATED.
     rouse_cancel_kind (*cancel_kind)(const struct rouse_future *self);
+    // Tells a dump of the parts of a pending future, and whom it waits for, by the functions of
+    // `inspector`. Called between polls; must not wait, and wakes nobody. NULL: it has no parts.
+    void (*inspect)(const struct rouse_future *self, struct rouse_inspector *inspector);
 };
 
 // What a poll is given. The words are private; read them through the functions below.
@@ -68,7 +90,7 @@ struct rouse_context {
     struct rouse_driver *driver;  // whose timers and sources a leaf uses; NULL: there is none
     struct rouse_task *task;      // NULL outside tasks
     uint32_t budget;
-    uint32_t again;  // the task has woken itself
+    uint32_t again;  // the task has woken itself: 1; for want of budget: 2
 };
 
 /// Makes a context for polling by hand, with an unlimited budget. An executor of one's own over
@@ -116,6 +138,7 @@ static inline bool rouse_context_spend(struct rouse_context *cx)
         return true;
     }
     rouse_waker_wake_by_ref(&cx->waker);
+    cx->again |= 2;
     return false;
 }
 
@@ -191,6 +214,13 @@ ROUSE_API rouse_cancel_kind rouse_cancel_kind_terminal(const struct rouse_future
 ///
 /// Threads: whoever may poll it, between polls.
 ROUSE_API int rouse_future_describe(const struct rouse_future *future, char *buf, size_t size);
+
+/// Tells `inspector` what a pending future stands on. Does nothing for one that has ended, or whose
+/// vtable has no `inspect`.
+///
+/// Threads: whoever may poll it, between polls.
+ROUSE_API void rouse_future_inspect(const struct rouse_future *future,
+                                    struct rouse_inspector *inspector);
 
 ROUSE_EXTERN_C_END
 

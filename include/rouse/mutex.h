@@ -25,6 +25,7 @@ struct rouse_mutex {
     uint32_t vain;           // how often the first waiter has been woken in vain
     uint64_t kept_until_ns;  // 0: nobody else has looked yet
     struct rouse_wait_queue waiters;
+    const void *holder;  // the task that locked it last; for dumps
 };
 
 /// An initializer.

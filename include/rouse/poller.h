@@ -24,7 +24,8 @@ struct rouse_poller_event {
     uint32_t ready;  // ROUSE_READABLE and so on
 };
 
-/// Makes a poller over `reactor`: "epoll", "poll"; NULL is ROUSE_REACTOR or the best.
+/// Makes a poller over `reactor`: "epoll", "io_uring", "poll", "auto"; NULL is ROUSE_REACTOR or the
+/// best. One that the kernel refuses, now or later, is replaced by another.
 ///
 /// Errors:  -ENOMEM, -EMFILE, -EINVAL for an unknown reactor.
 /// Threads: any.

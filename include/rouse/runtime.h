@@ -25,9 +25,13 @@ struct rouse_runtime_options {
     size_t stack_size;                        // of fibers, bytes; 0: 64 KiB
     unsigned blocking_threads;                // at most; 0: 512
     size_t blocking_queue;                    // jobs waiting for a thread, at most; 0: 65536
-    const char *reactor;                      // "epoll", "poll"; NULL: ROUSE_REACTOR, or the best
-    bool handle_faults;                       // report fiber stack overflows (SIGSEGV, SIGBUS)
-    bool dump_on_sigquit;                     // write a task dump to standard error on SIGQUIT
+    // "epoll", "io_uring", "poll", or "auto": the best for sockets; NULL: ROUSE_REACTOR, or "auto"
+    const char *reactor;
+    bool handle_faults;       // report fiber stack overflows (SIGSEGV, SIGBUS)
+    bool dump_on_sigquit;     // write a task dump to standard error on SIGQUIT
+    unsigned lookup_threads;  // that look up names, at most; 0: 16
+    size_t lookup_queue;      // names waiting for a thread, at most; 0: 1024
+    bool histograms;          // of polls' times; see rouse_metrics_histogram()
 };
 
 /// Starts a runtime. `options` may be NULL.

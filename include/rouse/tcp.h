@@ -2,6 +2,8 @@
 //
 // TCP: connections and listeners. Counted objects; every waiting call has a future form and a
 // direct form. One task may read while another writes; further readers or writers queue in order.
+// Unix streams are the same objects, made by unix.h; all that is said here holds for them, but for
+// what only TCP has.
 //
 // Results: a count, 0 at the end of the stream, or a negative errno. -EBADF: closed by us, before
 // or while waiting. -EPIPE, -ECONNRESET: the peer is gone; SIGPIPE is never raised.
@@ -10,9 +12,10 @@
 #define ROUSE_TCP_H
 
 #include <rouse/addr.h>
+#include <rouse/backoff.h>
+#include <rouse/buffer.h>
 #include <rouse/future.h>
 #include <rouse/io_wait.h>
-#include <rouse/sleep.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -67,9 +70,7 @@ struct rouse_tcp_accept {
     struct rouse_future base;
     struct rouse_io_wait wait;
     struct rouse_tcp_listener *listener;  // borrowed
-    struct rouse_sleep backoff;           // private: the pause at the limit of descriptors
-    uint64_t backoff_ns;                  // private: how long it was; 0: there was none
-    bool backing_off;                     // private
+    struct rouse_backoff backoff;         // private: the pause at the limit of descriptors
     struct rouse_tcp *conn;               // private while waiting; on success, until taken
     int output;                           // 0, or a negative errno
 };
@@ -131,14 +132,12 @@ ROUSE_API struct rouse_tcp *rouse_tcp_connect_take(struct rouse_tcp_connect *con
 /// Cancel:  total.
 ROUSE_API ROUSE_NODISCARD int rouse_tcp_connect(struct rouse_tcp **out,
                                                 const struct rouse_addr *address);
-/// Resolves `host` on the blocking pool, then tries its addresses one after another.
+/// Resolves `host` as rouse_resolve(), then tries its addresses one after another, at most 32.
 ///
-/// Errors:  -ENOENT: no such name or service; -EAGAIN: the resolver cannot answer now, or the
-///          pool's queue is full; -EIO: the resolver failed; -ENOMEM; else the last address's
-///          error; -ECANCELED.
+/// Errors:  rouse_resolve()'s; else the last address's error; -ECANCELED.
 /// Owns:    on success `*out` is one share.
 /// Threads: a fiber or a plain thread.
-/// Cancel:  total; a lookup under way goes on in the pool and its answer is thrown away.
+/// Cancel:  total; a look-up under way goes on and its answer is thrown away.
 ROUSE_API ROUSE_NODISCARD int rouse_tcp_connect_name(struct rouse_tcp **out, const char *host,
                                                      const char *service);
 
@@ -149,6 +148,12 @@ ROUSE_API ROUSE_NODISCARD int rouse_tcp_connect_name(struct rouse_tcp **out, con
 ///
 /// Threads: any.
 ROUSE_API void rouse_tcp_close(struct rouse_tcp *conn);
+/// Closes by a reset: what has not been sent is thrown away, and the peer's calls fail with
+/// -ECONNRESET, so it does not take what it has got for all there was. On a connection that is not
+/// connected it is a close.
+///
+/// Threads: any.
+ROUSE_API void rouse_tcp_reset(struct rouse_tcp *conn);
 /// Another share; returns its argument.
 ///
 /// Threads: any.
@@ -225,6 +230,63 @@ ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_try_read(struct rouse_tcp *conn, voi
 /// Cancel:  total.
 ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_readv(struct rouse_tcp *conn, const struct iovec *iov,
                                                   int count);
+
+// Ends when a read would not wait.
+struct rouse_tcp_readable {
+    struct rouse_future base;
+    struct rouse_io_wait wait;
+    struct rouse_tcp *conn;  // borrowed
+    int output;              // 0, or a negative errno
+};
+
+/// Completes when there is something to read: data, the end of the stream, or an error, which
+/// rouse_tcp_try_read() then gives. It takes nothing: so another reader may be faster, and who then
+/// gets -EAGAIN waits again.
+///
+/// Errors:  -EBADF, and -ENOSPC or -EPERM when the kernel refuses to watch the connection.
+/// Owns:    `conn` is borrowed until the future ends.
+/// Threads: any, one at a time.
+/// Cancel:  total.
+ROUSE_API void rouse_tcp_readable_init(struct rouse_tcp_readable *readable, struct rouse_tcp *conn);
+/// Waits until there is something to read.
+///
+/// Errors:  0, -ECANCELED, or as rouse_tcp_readable_init().
+/// Threads: a fiber or a plain thread.
+/// Cancel:  total.
+ROUSE_API ROUSE_NODISCARD int rouse_tcp_readable(struct rouse_tcp *conn);
+
+// Ends with some bytes in a buffer that rouse lends.
+struct rouse_tcp_read_pooled {
+    struct rouse_future base;
+    struct rouse_io_wait wait;
+    struct rouse_tcp *conn;  // borrowed
+    void *data;              // the lent buffer, until taken; NULL unless `output` > 0
+    ssize_t output;          // bytes read; 0: end of the stream; or a negative errno
+};
+
+/// Reads what is there, at least one byte unless the stream has ended, into a buffer that is taken
+/// from a pool only then: a connection that waits costs no buffer.
+///
+/// Units:   bytes; at most ROUSE_BUFFER_SIZE.
+/// Errors:  as rouse_tcp_read_init(); -ENOMEM: there was no buffer, and nothing has been read.
+/// Owns:    `conn` is borrowed until the future ends. The buffer is the future's until
+///          rouse_tcp_read_pooled_take(); dropping the ended future gives it back.
+/// Threads: any, one at a time.
+/// Cancel:  total: a dropped read has taken no byte.
+ROUSE_API void rouse_tcp_read_pooled_init(struct rouse_tcp_read_pooled *read,
+                                          struct rouse_tcp *conn);
+/// Moves the buffer out of an ended read; NULL if there is none.
+///
+/// Owns:    the caller gives it back by rouse_buffer_free().
+/// Threads: whoever holds the future.
+ROUSE_API void *rouse_tcp_read_pooled_take(struct rouse_tcp_read_pooled *read);
+/// Reads what is there into a buffer from the pool.
+///
+/// Errors:  a count, 0 at the end, -ECANCELED, or as rouse_tcp_read_pooled_init().
+/// Owns:    after a count, `*data` is lent until rouse_buffer_free(); else it is NULL.
+/// Threads: a fiber or a plain thread.
+/// Cancel:  total.
+ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_read_pooled(struct rouse_tcp *conn, void **data);
 
 // Ends when a buffer is full.
 struct rouse_tcp_read_exact {

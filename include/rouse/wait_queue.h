@@ -28,6 +28,7 @@ struct rouse_wait_queue {
     struct rouse_waiter *first;
     struct rouse_waiter *last;
     uint32_t lock;
+    const void *granted;  // the task that was granted something last, until it takes it; for dumps
 };
 
 ROUSE_EXTERN_C_END

@@ -71,14 +71,21 @@ const struct rouse_allocator *rs_allocator_current(void)
     return rs_tls.allocator != NULL ? rs_tls.allocator : &default_allocator;
 }
 
-void *rs_alloc(const struct rouse_allocator *allocator, size_t size)
+void *rs_alloc_uncleared(const struct rouse_allocator *allocator, size_t size)
 {
     void *memory = allocator->alloc(allocator->data, size);
 
     if (memory == NULL) return NULL;
     rs_counter_add(RS_COUNTER_ALLOCATIONS, 1);
     rs_counter_add(RS_COUNTER_ALLOCATED_BYTES, (int64_t)size);
-    return memset(memory, 0, size);
+    return memory;
+}
+
+void *rs_alloc(const struct rouse_allocator *allocator, size_t size)
+{
+    void *memory = rs_alloc_uncleared(allocator, size);
+
+    return memory != NULL ? memset(memory, 0, size) : NULL;
 }
 
 void rs_free(const struct rouse_allocator *allocator, void *memory, size_t size)

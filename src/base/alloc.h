@@ -14,7 +14,10 @@ const struct rouse_allocator *rs_allocator_current(void);
 // Zeroed memory, or NULL.
 void *rs_alloc(const struct rouse_allocator *allocator, size_t size);
 
-// Takes back what rs_alloc() gave for the same size; NULL is allowed.
+// The same, but what is in it is undefined: for what is written before it is read.
+void *rs_alloc_uncleared(const struct rouse_allocator *allocator, size_t size);
+
+// Takes back what either gave for the same size; NULL is allowed.
 void rs_free(const struct rouse_allocator *allocator, void *memory, size_t size);
 
 // Pages for objects: what they point to counts as reachable for a leak checker.

@@ -20,7 +20,7 @@
 
 void rs_biased_prepare(void)
 {
-    if (RS_LOCK_BIAS) (void)rs_barrier_prepare();  // refused here, it will be refused there
+    (void)rs_barrier_prepare();  // refused here, it will be refused there
 }
 
 // Under `lock`. Where the kernel refuses, it stays off, and this is asked once in a while.

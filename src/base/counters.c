@@ -12,13 +12,25 @@ struct rs_counters rs_counters_shared;
 
 static struct rs_counters *registry;  // every thread's shard; under RS_GLOBAL_COUNTERS
 
+// What a shard has counted becomes part of the shared one (1), or of itself again (-1). Call with
+// the lock held, under which sums are read.
+static void fold(const struct rs_counters *shard, int64_t sign)
+{
+    for (int i = 0; i < RS_COUNTER_COUNT; i++) {
+        int64_t value = rs_counters_get(shard, (enum rs_counter)i);
+
+        // Relaxed: a count orders nothing.
+        if (value != 0) {
+            atomic_fetch_add_explicit(&rs_counters_shared.values[i], sign * value,
+                                      memory_order_relaxed);
+        }
+    }
+}
+
 void rs_counters_enter(struct rs_counters *shard)
 {
-    // Relaxed: a reader that knows the storage already may be late.
-    for (int i = 0; i < RS_COUNTER_COUNT; i++) {
-        atomic_store_explicit(&shard->values[i], 0, memory_order_relaxed);
-    }
     rs_lock(rs_global_lock(RS_GLOBAL_COUNTERS));
+    fold(shard, -1);
     shard->next = registry;
     registry = shard;
     rs_unlock(rs_global_lock(RS_GLOBAL_COUNTERS));
@@ -42,12 +54,7 @@ void rs_counters_leave(void)
     rs_tls.counters = NULL;
     rs_lock(rs_global_lock(RS_GLOBAL_COUNTERS));
     registry_remove(shard);
-    for (int i = 0; i < RS_COUNTER_COUNT; i++) {
-        // Relaxed: we wrote the shard ourselves; the sum is read under the same lock.
-        atomic_fetch_add_explicit(&rs_counters_shared.values[i],
-                                  atomic_load_explicit(&shard->values[i], memory_order_relaxed),
-                                  memory_order_relaxed);
-    }
+    fold(shard, 1);
     rs_unlock(rs_global_lock(RS_GLOBAL_COUNTERS));
 }
 
@@ -88,12 +95,15 @@ void rouse_stats_get(struct rouse_stats *out)
         .stacks = sum_locked(RS_COUNTER_STACKS),
         .stacks_cached = sum_locked(RS_COUNTER_STACKS_CACHED),
         .sockets = sum_locked(RS_COUNTER_SOCKETS),
+        .buffers = sum_locked(RS_COUNTER_BUFFERS),
+        .buffers_cached = sum_locked(RS_COUNTER_BUFFERS_CACHED),
         .blocking_jobs = sum_locked(RS_COUNTER_BLOCKING_JOBS),
         .threads = sum_locked(RS_COUNTER_THREADS),
         .allocations = sum_locked(RS_COUNTER_ALLOCATIONS),
         .allocated_bytes = sum_locked(RS_COUNTER_ALLOCATED_BYTES),
         .page_bytes = sum_locked(RS_COUNTER_PAGE_BYTES),
         .fds = sum_locked(RS_COUNTER_FDS),
+        .lookups_abandoned = sum_locked(RS_COUNTER_LOOKUPS_ABANDONED),
         .polls = sum_locked(RS_COUNTER_POLLS),
         .steals = sum_locked(RS_COUNTER_STEALS),
         .parks = sum_locked(RS_COUNTER_PARKS),

@@ -15,10 +15,18 @@ enum rs_global_lock {
     RS_GLOBAL_DEFAULT_RUNTIME,
     RS_GLOBAL_FAULT_REPORT,
     RS_GLOBAL_FAULT_HANDLERS,
+    RS_GLOBAL_CONSOLE,     // that starts or stops; held while its thread is joined
+    RS_GLOBAL_INSIGHT,     // who begins or ends to watch; held while a watcher's thread is joined
+    RS_GLOBAL_TRACE,       // its file; held while that is written
     RS_GLOBAL_SCHEDULERS,  // their registry; held for the time of a dump
+    RS_GLOBAL_PROBE,       // of a worker's calls; held until its thread has answered
     RS_GLOBAL_FOREIGN_TASKS,
     RS_GLOBAL_DRIVER_RECORDS,
+    RS_GLOBAL_CHILDREN,  // that were given up; held while they are looked at
+    RS_GLOBAL_ORPHANS,   // bytes of streams whose driver is gone
+    RS_GLOBAL_ACTIONS,   // of the console
     RS_GLOBAL_HOOKS,
+    RS_GLOBAL_NUMBERS,  // of workers
     RS_GLOBAL_COUNTERS,
     RS_GLOBAL_LOCK_COUNT,
 };

@@ -29,6 +29,7 @@
 #endif
 
 #if RS_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -50,6 +51,27 @@ static inline void rs_leak_root_remove(const void *pages, unsigned long size)
     __lsan_unregister_root_region(pages, size);
 #else
     (void)pages;
+    (void)size;
+#endif
+}
+
+// Memory that is kept and that nobody may touch, until it is unpoisoned.
+static inline void rs_poison(const volatile void *memory, unsigned long size)
+{
+#if RS_ASAN
+    __asan_poison_memory_region(memory, size);
+#else
+    (void)memory;
+    (void)size;
+#endif
+}
+
+static inline void rs_unpoison(const volatile void *memory, unsigned long size)
+{
+#if RS_ASAN
+    __asan_unpoison_memory_region(memory, size);
+#else
+    (void)memory;
     (void)size;
 #endif
 }

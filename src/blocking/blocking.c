@@ -4,12 +4,8 @@
 // fiber's stack and is waited for to its end; behind a `struct rouse_blocking` it lies on the heap
 // and belongs to two, the future and the pool.
 //
-// Threads: one polls and drops, one of the pool runs. They share what stands behind the job's lock.
-//
-// 1. `done` is set once, with the outcome, by whoever runs or fails the job. What it does with the
-//    job's lock is its last touch of a job on a stack: the waker is taken out under it, and woken
-//    after it.
-// 2. A stored waker belongs to the last poll. It is cloned, woken and dropped without the lock.
+// Threads: one polls and drops, one of the pool runs. The outcome stands between them: setting it
+// is the pool's last touch of a job on a stack.
 
 #include <errno.h>
 #include <rouse/assert.h>
@@ -19,18 +15,19 @@
 
 #include "base/alloc.h"
 #include "base/tls.h"
+#include "blocking/blocking.h"
 #include "blocking/pool.h"
 #include "fiber/await.h"
+#include "future/outcome.h"
 
 // What both forms run and wait for.
 struct call {
     struct rs_blocking_job job;
     rouse_blocking_function fn;
     void *arg;
-    bool done;  // under the job's lock, as the rest
-    int err;    // 0: `result` is what fn returned
+    int err;  // once it has ended; 0: `result` is what fn returned
     int64_t result;
-    struct rouse_waker waker;  // of the last poll
+    struct rs_outcome outcome;
 };
 
 // The pool for the jobs of this thread, alive until pool_release(); NULL if there is none.
@@ -59,56 +56,9 @@ static int call_submit(struct call *call)
 // Runs the call, unless it failed, and publishes its outcome.
 static void call_finish(struct call *call, int err)
 {
-    int64_t result = err == 0 ? call->fn(call->arg) : 0;
-    struct rouse_waker waker;
-
-    rs_lock(&call->job.lock);
+    call->result = err == 0 ? call->fn(call->arg) : 0;
     call->err = err;
-    call->result = result;
-    call->done = true;
-    waker = call->waker;
-    call->waker = (struct rouse_waker){0};
-    rs_unlock(&call->job.lock);
-    rouse_waker_wake(&waker);
-}
-
-static struct rouse_waker call_take_waker(struct call *call)
-{
-    struct rouse_waker waker;
-
-    rs_lock(&call->job.lock);
-    waker = call->waker;
-    call->waker = (struct rouse_waker){0};
-    rs_unlock(&call->job.lock);
-    return waker;
-}
-
-// READY when it is done; else the waker of `cx` will be woken.
-static rouse_poll call_poll(struct call *call, struct rouse_context *cx)
-{
-    const struct rouse_waker *waker = rouse_context_waker(cx);
-    struct rouse_waker spare;
-    bool done;
-
-    rs_lock(&call->job.lock);
-    done = call->done;
-    bool stored = rouse_waker_will_wake(&call->waker, waker);
-    rs_unlock(&call->job.lock);
-    if (done) return ROUSE_READY;
-    if (stored) return ROUSE_PENDING;
-
-    spare = rouse_waker_clone(waker);
-    rs_lock(&call->job.lock);
-    done = call->done;
-    if (!done) {
-        struct rouse_waker old = call->waker;
-
-        call->waker = spare;
-        spare = old;
-    }
-    rs_unlock(&call->job.lock);
-    rouse_waker_drop(&spare);
-    return done ? ROUSE_READY : ROUSE_PENDING;
+    rs_outcome_set(&call->outcome);
 }
 
 // The form that waits. Its first future gives up when it is dropped, if the job can be taken back;
@@ -136,18 +86,16 @@ static rouse_poll wait_poll(struct rouse_future *self, struct rouse_context *cx)
         if (w->err < 0) return ROUSE_READY;
         w->submitted = true;
     }
-    return call_poll(w->call, cx);
+    return rs_outcome_poll(&w->call->outcome, cx);
 }
 
 static void wait_drop(struct rouse_future *self)
 {
     struct wait *w = ROUSE_CONTAINER_OF(self, struct wait, base);
-    struct rouse_waker waker;
 
     if (!w->submitted) return;
     w->left = !rs_blocking_job_take_back(&w->call->job);
-    waker = call_take_waker(w->call);
-    rouse_waker_drop(&waker);
+    rs_outcome_forget(&w->call->outcome);
 }
 
 static const struct rouse_future_vtable wait_ended = {.name = "blocking call"};
@@ -235,7 +183,7 @@ static int blocking_submit(struct rouse_blocking *b)
                                .free_arg = b->free_arg};
         // Relaxed: nobody else knows it yet.
         atomic_store_explicit(&d->shares, 2, memory_order_relaxed);
-        err = rs_blocking_pool_submit(pool, &d->call.job);
+        err = rs_blocking_pool_submit(b->is_lookup ? pool->lookups : pool, &d->call.job);
     }
     pool_release(pool);
     if (err < 0) {
@@ -258,7 +206,7 @@ static rouse_poll blocking_poll(struct rouse_future *self, struct rouse_context 
         if (b->output < 0) return ROUSE_READY;
     }
     d = b->job;
-    if (call_poll(&d->call, cx) == ROUSE_PENDING) return ROUSE_PENDING;
+    if (rs_outcome_poll(&d->call.outcome, cx) == ROUSE_PENDING) return ROUSE_PENDING;
     b->output = d->call.err;
     b->result = d->call.result;
     b->job = NULL;
@@ -270,15 +218,13 @@ static void blocking_drop(struct rouse_future *self)
 {
     struct rouse_blocking *b = ROUSE_CONTAINER_OF(self, struct rouse_blocking, base);
     struct detached *d = b->job;
-    struct rouse_waker waker;
 
     if (d == NULL) {
         arg_free(b->free_arg, b->arg);
         return;
     }
     b->job = NULL;
-    waker = call_take_waker(&d->call);
-    rouse_waker_drop(&waker);
+    rs_outcome_forget(&d->call.outcome);
     if (rs_blocking_job_take_back(&d->call.job)) detached_unref(d);  // the pool's share
     detached_unref(d);
 }
@@ -304,4 +250,11 @@ void rouse_blocking_init(struct rouse_blocking *blocking, rouse_blocking_functio
 {
     *blocking = (struct rouse_blocking){
         .base.vtable = &blocking_vtable, .fn = fn, .arg = arg, .free_arg = free_arg};
+}
+
+void rs_blocking_lookup_init(struct rouse_blocking *blocking, rouse_blocking_function fn, void *arg,
+                             void (*free_arg)(void *arg))
+{
+    rouse_blocking_init(blocking, fn, arg, free_arg);
+    blocking->is_lookup = true;
 }

@@ -104,6 +104,20 @@ size_t rs_blocking_pool_jobs(const struct rs_blocking_pool *pool)
     return atomic_load_explicit(&pool->jobs, memory_order_acquire);
 }
 
+struct rs_blocking_counts rs_blocking_pool_counts(struct rs_blocking_pool *pool)
+{
+    struct rs_blocking_counts counts;
+
+    rs_lock(&pool->lock);
+    size_t jobs = rs_blocking_pool_jobs(pool);
+    size_t busy = pool->coming + (jobs > pool->queued ? jobs - pool->queued : 0);
+    counts.threads = pool->threads;
+    counts.idle = counts.threads > busy ? counts.threads - busy : 0;
+    counts.queued = pool->queued;
+    rs_unlock(&pool->lock);
+    return counts;
+}
+
 // Call with the lock held. The oldest job, out of the queue; NULL if there is none.
 static struct rs_blocking_job *queue_pop(struct rs_blocking_pool *pool)
 {

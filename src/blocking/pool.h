@@ -31,13 +31,17 @@ struct rs_blocking_pool;
 
 enum { RS_BLOCKING_THREADS_MAX = 512, RS_BLOCKING_QUEUE_MAX = 1 << 16 };
 
+// Of the pool for look-ups of names. Resolvers answer, or are slow all at once; then a queue is of
+// no use.
+enum { RS_LOOKUP_THREADS_MAX = 16, RS_LOOKUP_QUEUE_MAX = 1024 };
+
 // Embedded in whatever is to be run.
 struct rs_blocking_job {
     struct rs_list link;  // under the pool's lock; in no list: it left the queue
     // Called once, by a pool thread, unless the job is taken back: `err` is 0 and it is to run now,
     // or it never will, because of `err`. The job's memory may go during the call.
     void (*run)(struct rs_blocking_job *job, int err);
-    // Guards `pool`, and whatever `run` shares with the one that waits.
+    // Guards `pool`.
     struct rs_lock lock;
     struct rs_blocking_pool *pool;  // set while it may be queued: the pool is alive then
 };
@@ -50,6 +54,8 @@ struct rs_blocking_pool {
     // before the first job.
     void (*drained)(void *data);
     void *drained_data;
+    // The one beside it, for look-ups of names; NULL: there is none. Set before the first job.
+    struct rs_blocking_pool *lookups;
 
     struct rs_list queue;
     struct rs_list idle;  // threads that sleep, the one that came last first
@@ -82,6 +88,15 @@ bool rs_blocking_job_take_back(struct rs_blocking_job *job);
 // Jobs that are queued or running; one that has ended counts until its waker has been woken. Any
 // thread.
 size_t rs_blocking_pool_jobs(const struct rs_blocking_pool *pool);
+
+struct rs_blocking_counts {
+    size_t threads;
+    size_t idle;  // of these, without a job
+    size_t queued;
+};
+
+// A moment's view. Any thread.
+struct rs_blocking_counts rs_blocking_pool_counts(struct rs_blocking_pool *pool);
 
 // Fails the queued jobs with -ECANCELED, and all later ones; idle threads leave. A second call does
 // nothing. Any thread.

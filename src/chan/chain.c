@@ -167,15 +167,44 @@ static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chu
     }
 }
 
-int rs_chain_push(struct rs_chain *chain, const void *element, bool *waited)
+// The usual case: a place that is not the first of its chunk, and nobody in the way. True, with the
+// tail before, and its chunk; or ask claim().
+static bool claim_next(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chunk)
+{
+    // Acquire, and the release below: as in claim().
+    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_acquire);
+
+    if ((tail & (CLOSED | INSTALLING)) != 0 || (position_of(tail) & chain->mask) == 0 ||
+        chain->count_max < INT64_MAX) {
+        return false;
+    }
+    *before = tail;
+    // Relaxed, and on failure: see claim(), which looks anew.
+    *chunk = atomic_load_explicit(&chain->last, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&chain->tail, &tail, tail + POSITION,
+                                                   memory_order_release, memory_order_relaxed);
+}
+
+__attribute__((noinline)) static int claim_slowly(struct rs_chain *chain, uint64_t *before,
+                                                  struct rs_chunk **chunk)
 {
     struct rs_chunk *fresh = NULL;
-    struct rs_chunk *chunk;
-    uint64_t tail = 0;
-    int err = claim(chain, &tail, &chunk, &fresh);
+    int err = claim(chain, before, chunk, &fresh);
 
-    if (ROUSE_UNLIKELY(fresh != NULL)) chunk_put(chain, fresh);
-    if (err < 0) return err;
+    if (fresh != NULL) chunk_put(chain, fresh);
+    return err;
+}
+
+int rs_chain_push(struct rs_chain *chain, const void *element, bool *waited)
+{
+    struct rs_chunk *chunk;
+    uint64_t tail;
+
+    if (ROUSE_UNLIKELY(!claim_next(chain, &tail, &chunk))) {
+        int err = claim_slowly(chain, &tail, &chunk);
+
+        if (err < 0) return err;
+    }
     rs_element_copy(element_at(chain, chunk, position_of(tail)), element, chain->element_size);
     // Release, with the acquire in pop_one(): who sees the mark sees the element.
     atomic_store_explicit(mark_at(chain, chunk, position_of(tail)), 1, memory_order_release);
@@ -263,10 +292,14 @@ bool rs_chain_is_closed(const struct rs_chain *chain)
 
 bool rs_chain_wait_for_element(struct rs_chain *chain)
 {
-    // Relaxed, both: of this exchange and that of a sender one comes first. A head that is out of
-    // date is behind the tail.
-    uint64_t tail = atomic_fetch_or_explicit(&chain->tail, RECEIVER_WAITS, memory_order_relaxed);
+    // Relaxed, all: of this exchange and that of a sender one comes first. Where the bit is set
+    // already, by invariant 4 of channel.h, one that this load does not show comes after it, and
+    // its sender comes for the lock. A head that is out of date is behind the tail.
+    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
 
+    if ((tail & RECEIVER_WAITS) == 0) {
+        tail = atomic_fetch_or_explicit(&chain->tail, RECEIVER_WAITS, memory_order_relaxed);
+    }
     return position_of(tail) == atomic_load_explicit(&chain->head, memory_order_relaxed) &&
            (tail & CLOSED) == 0;
 }

@@ -83,8 +83,11 @@ void rs_channel_wake_receiver(struct rs_channel *ch)
     struct rouse_waker waker = {0};
 
     rs_waitq_lock(q);
-    if (!rs_waitq_is_empty(q)) rs_waitq_settle(q, q->first, RS_WAITER_RELEASED, &waker);
-    if (rs_waitq_is_empty(q)) rs_channel_nobody_waits_for_element(ch);
+    if (!rs_waitq_is_empty(q)) {
+        rs_waitq_settle(q, q->first, RS_WAITER_RELEASED, &waker);
+    } else {
+        rs_channel_nobody_waits_for_element(ch);
+    }
     rs_waitq_unlock(q);
     rouse_waker_wake(&waker);
 }
@@ -98,7 +101,7 @@ void rs_channel_serve_senders(struct rs_channel *ch)
     batch.count = 0;
     rs_waitq_lock(q);
     while (!rs_waitq_is_empty(q) && rs_ring_reserve_for_waiter(&ch->ring)) {
-        rs_waitq_settle(q, q->first, RS_WAITER_GRANTED, &waker);
+        rs_waitq_grant(q, q->first, &waker);
         rs_batch_take(&batch, &waker);
         if (!rs_batch_is_full(&batch)) continue;
         rs_waitq_unlock(q);

@@ -9,7 +9,8 @@
 //    again: he may find that another one was faster, and then goes back to the front of the queue.
 //    One that is dropped in between wakes the next.
 // 4. A queue's bit (a sender waits, a receiver waits) is set before a waiter is pushed, and cleared
-//    when none is left, under the queue's lock.
+//    under the queue's lock when none is left. That of the receivers outlives the last of them,
+//    until the next sender finds nobody: one that waits for each element sets it once.
 
 #ifndef RS_CHAN_CHANNEL_H
 #define RS_CHAN_CHANNEL_H
@@ -71,11 +72,11 @@ void rs_channel_release_receivers(struct rs_channel *ch);
 // 0, -EAGAIN, -EPIPE, and without a bound -ENOMEM.
 static inline int rs_channel_push(struct rs_channel *ch, const void *element)
 {
-    bool waited;
+    bool waited = false;
     int err = ch->is_bounded ? rs_ring_push(&ch->ring, element, &waited)
                              : rs_chain_push(&ch->chain, element, &waited);
 
-    if (err == 0 && ROUSE_UNLIKELY(waited)) rs_channel_wake_receiver(ch);
+    if (ROUSE_UNLIKELY(waited)) rs_channel_wake_receiver(ch);
     return err;
 }
 

@@ -88,8 +88,12 @@ static int receive_describe(const struct rouse_future *self, char *buf, size_t s
 {
     const struct rouse_channel_receive *r = (const struct rouse_channel_receive *)self;
 
-    return snprintf(buf, size, "an element of channel %p",
-                    (const void *)rs_channel_of_receiver(r->receiver));
+    const struct rs_channel *ch = rs_channel_of_receiver(r->receiver);
+
+    // Relaxed: out of date at once.
+    return snprintf(buf, size, "an element of channel %p, which holds %zu; senders: %u",
+                    (const void *)ch, rouse_channel_receiver_length(r->receiver),
+                    atomic_load_explicit(&ch->senders, memory_order_relaxed));
 }
 
 static const struct rouse_future_vtable receive_ended = {.name = "channel receive",
@@ -128,8 +132,9 @@ int rouse_channel_try_receive(struct rouse_channel_receiver *receiver, void *ele
     return count < 0 ? (int)count : 0;
 }
 
-static ssize_t receive_direct(struct rouse_channel_receiver *receiver, void *elements,
-                              size_t count_max)
+// Apart, so that the usual way needs no frame for the future.
+__attribute__((noinline)) static ssize_t receive_by_future(struct rouse_channel_receiver *receiver,
+                                                           void *elements, size_t count_max)
 {
     struct rouse_channel_receive receive;
 
@@ -139,24 +144,30 @@ static ssize_t receive_direct(struct rouse_channel_receiver *receiver, void *ele
     return err < 0 ? err : receive.output;
 }
 
-ssize_t rouse_channel_receive_many(struct rouse_channel_receiver *receiver, void *elements,
-                                   size_t count_max)
+static inline ssize_t receive_directly(struct rouse_channel_receiver *receiver, void *elements,
+                                       size_t count_max)
 {
-    rouse_assert(count_max > 0, "a receive takes one element at least");
     if (ROUSE_LIKELY(rs_direct_may_try())) {
         ssize_t count = rs_channel_pop(rs_channel_of_receiver(receiver), elements, count_max);
 
-        if (count != -EAGAIN) {
+        if (ROUSE_LIKELY(count != -EAGAIN)) {
             rs_direct_tried();
             return count;
         }
     }
-    return receive_direct(receiver, elements, count_max);
+    return receive_by_future(receiver, elements, count_max);
+}
+
+ssize_t rouse_channel_receive_many(struct rouse_channel_receiver *receiver, void *elements,
+                                   size_t count_max)
+{
+    rouse_assert(count_max > 0, "a receive takes one element at least");
+    return receive_directly(receiver, elements, count_max);
 }
 
 int rouse_channel_receive(struct rouse_channel_receiver *receiver, void *element)
 {
-    ssize_t count = rouse_channel_receive_many(receiver, element, 1);
+    ssize_t count = receive_directly(receiver, element, 1);
 
     return count < 0 ? (int)count : 0;
 }

@@ -82,6 +82,8 @@ static void place_drop(struct rs_channel *ch, struct rouse_waiter *waiter)
     rs_waitq_lock(q);
     bool granted = waiter->state == RS_WAITER_GRANTED;
 
+    if (granted) rs_waitq_taken(q);
+
     if (waiter->state == RS_WAITER_QUEUED) {
         rs_waitq_settle(q, waiter, RS_WAITER_IDLE, &waker);
         if (rs_waitq_is_empty(q)) rs_channel_nobody_waits_for_place(ch);
@@ -93,8 +95,10 @@ static void place_drop(struct rs_channel *ch, struct rouse_waiter *waiter)
 
 static int place_describe(const struct rs_channel *ch, char *buf, size_t size)
 {
-    return snprintf(buf, size, "a place in channel %p of %u", (const void *)ch,
-                    (unsigned)ch->ring.capacity);
+    // Relaxed: out of date at once.
+    return snprintf(buf, size, "a place in channel %p, which holds %zu of %u; receivers: %u",
+                    (const void *)ch, rs_ring_length(&ch->ring), (unsigned)ch->ring.capacity,
+                    atomic_load_explicit(&ch->receivers, memory_order_relaxed));
 }
 
 // ---- Send ----
@@ -160,22 +164,31 @@ int rouse_channel_try_send(struct rouse_channel_sender *sender, const void *elem
     return rs_channel_push(rs_channel_of_sender(sender), element);
 }
 
+// Apart, so that the usual way needs no frame for the future.
+__attribute__((noinline)) static int send_by_future(struct rouse_channel_sender *sender,
+                                                    const void *element)
+{
+    struct rouse_channel_send send;
+
+    rouse_channel_send_init(&send, sender, element);
+    int err = rouse_await(&send.base);
+
+    return err < 0 ? err : send.output;
+}
+
 int rouse_channel_send(struct rouse_channel_sender *sender, const void *element)
 {
     struct rs_channel *ch = rs_channel_of_sender(sender);
-    struct rouse_channel_send send;
-    int err;
 
     if (ROUSE_LIKELY(rs_direct_may_try())) {
-        err = rs_channel_push(ch, element);
-        if (err != -EAGAIN || !ch->is_bounded) {
+        int err = rs_channel_push(ch, element);
+
+        if (ROUSE_LIKELY(err != -EAGAIN) || !ch->is_bounded) {
             rs_direct_tried();
             return err;
         }
     }
-    rouse_channel_send_init(&send, sender, element);
-    err = rouse_await(&send.base);
-    return err < 0 ? err : send.output;
+    return send_by_future(sender, element);
 }
 
 // ---- Reserve ----

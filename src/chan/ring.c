@@ -188,8 +188,13 @@ size_t rs_ring_length(const struct rs_ring *ring)
 
 bool rs_ring_wait_for_element(struct rs_ring *ring)
 {
-    uint64_t tail =
-        atomic_fetch_or_explicit(&ring->tail, RS_RING_RECEIVER_WAITS, memory_order_relaxed);
+    // Relaxed, all: where the bit is set already, by invariant 4 of channel.h, an exchange that
+    // this load does not show comes after it, and its sender comes for the lock.
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+    if ((tail & RS_RING_RECEIVER_WAITS) == 0) {
+        tail = atomic_fetch_or_explicit(&ring->tail, RS_RING_RECEIVER_WAITS, memory_order_relaxed);
+    }
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
     return rs_ring_position_of(tail) == rs_ring_position_of(head) && !rs_ring_is_ended(tail);

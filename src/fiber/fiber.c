@@ -164,6 +164,25 @@ static int fiber_describe(const struct rouse_future *self, char *buf, size_t siz
     return snprintf(buf, size, "its next turn");
 }
 
+// Whether a deadline that the fiber has entered will end the wait.
+static bool has_deadline(const struct rs_fiber *fiber)
+{
+    for (const struct rouse_region *r = fiber->region; r != NULL; r = r->outer) {
+        if (r->sleep.deadline_ns != ROUSE_NEVER) return true;
+        if (r->shields) return false;
+    }
+    return false;
+}
+
+static void fiber_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rs_fiber *fiber = ((const struct rs_fiber_root *)self)->fiber;
+
+    if (fiber->awaiting != NULL) {
+        inspector->part(inspector, fiber->awaiting, 0, has_deadline(fiber));
+    }
+}
+
 static int64_t fiber_result(const struct rouse_future *self)
 {
     return ((const struct rs_fiber_root *)self)->output;
@@ -175,7 +194,8 @@ const struct rouse_future_vtable rs_fiber_vtable = {
     .drop = fiber_drop,
     .name = "fiber",
     .describe = fiber_describe,
-    .ended = &fiber_ended};
+    .ended = &fiber_ended,
+    .inspect = fiber_inspect};
 
 bool rs_fiber_begin(struct rs_fiber_root *root, struct rouse_context *cx)
 {

@@ -159,6 +159,7 @@ static struct rs_stack_slab *slab_new(struct rs_stack_pool *pool, struct rs_stac
         slab = rs_pages_reserve(pool->allocator, size, pool->page_size);
     }
     if (slab == NULL) return NULL;
+    rs_counter_add(RS_COUNTER_STACK_BYTES, (int64_t)size);
 
     // A huge page would commit a score of stacks at the first touch of one. Fails where there are
     // no huge pages, which is as good.
@@ -180,6 +181,7 @@ static void slab_free(struct rs_stack_pool *pool, struct rs_stack_slab *slab)
 #if RS_ASAN
     __asan_unpoison_memory_region(slab, slab->size);
 #endif
+    rs_counter_add(RS_COUNTER_STACK_BYTES, -(int64_t)slab->size);
     rs_pages_unreserve(pool->allocator, slab, slab->size);
 }
 

@@ -59,7 +59,7 @@
     pushq %r15
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %r15, 0
-    leaq context_continue(%rip), %rax
+    leaq rs_switch_continue(%rip), %rax
     pushq %rax
     .cfi_adjust_cfa_offset 8
     subq $8, %rsp
@@ -103,9 +103,11 @@ rs_switch_tail:
     .size rs_switch_tail, . - rs_switch_tail
 
 // Where they continue, with 0 for the one that returns something.
-    .type context_continue, @function
+    .globl rs_switch_continue
+    .hidden rs_switch_continue
+    .type rs_switch_continue, @function
     .p2align 4
-context_continue:
+rs_switch_continue:
     .cfi_startproc
     .cfi_def_cfa %rsi, FRAME_SIZE + 8
     .cfi_offset %rip, -8
@@ -132,7 +134,7 @@ context_continue:
     xorl %eax, %eax
     retq
     .cfi_endproc
-    .size context_continue, . - context_continue
+    .size rs_switch_continue, . - rs_switch_continue
 
 // Where a new context begins. It has no caller, which is said to unwinders by the undefined rip,
 // to those that follow frame pointers by rbp = 0, and to Valgrind by a return address of 0. The

@@ -41,6 +41,16 @@ static inline rouse_cancel_kind rs_arms_cancel_kind(struct rouse_future *const *
     return worst;
 }
 
+// Tells of the arms that have not ended. `alternative`: one that ends is enough.
+static inline void rs_arms_inspect(struct rouse_future *const *arms, size_t count, bool alternative,
+                                   struct rouse_inspector *inspector)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rouse_future_is_ended(arms[i])) continue;
+        inspector->part(inspector, arms[i], 0, alternative && count > 1);
+    }
+}
+
 // "name(first arm, second arm, ...)", as snprintf() does.
 int rs_arms_describe(const char *name, struct rouse_future *const *arms, size_t count, char *buf,
                      size_t size);

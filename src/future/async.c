@@ -30,3 +30,12 @@ int rouse_async_describe(const struct rouse_future *self, char *buf, size_t size
     if (async->awaiting != NULL) return rouse_future_describe(async->awaiting, buf, size);
     return snprintf(buf, size, "%s", self->vtable->name != NULL ? self->vtable->name : "frame");
 }
+
+void rouse_async_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_async *async = (const struct rouse_async *)self;
+
+    if (async->awaiting != NULL) {
+        inspector->part(inspector, async->awaiting, async->resume, false);
+    }
+}

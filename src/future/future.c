@@ -3,6 +3,7 @@
 // What all futures share: contexts, budgets, and what happens after the end.
 
 #include <rouse/assert.h>
+#include <rouse/async.h>
 #include <rouse/future.h>
 #include <stdio.h>
 
@@ -61,4 +62,22 @@ int rouse_future_describe(const struct rouse_future *future, char *buf, size_t s
 
     if (vtable->describe != NULL) return vtable->describe(future, buf, size);
     return snprintf(buf, size, "%s", vtable->name != NULL ? vtable->name : "future");
+}
+
+// Frames of before there was anything to inspect are known by the functions that are made for them.
+static bool is_frame(const struct rouse_future_vtable *vtable)
+{
+    return vtable->drop == rouse_async_drop || vtable->describe == rouse_async_describe;
+}
+
+void rouse_future_inspect(const struct rouse_future *future, struct rouse_inspector *inspector)
+{
+    const struct rouse_future_vtable *vtable = future->vtable;
+
+    if (vtable->poll == NULL) return;
+    if (vtable->inspect != NULL) {
+        vtable->inspect(future, inspector);
+    } else if (is_frame(vtable)) {
+        rouse_async_inspect(future, inspector);
+    }
 }

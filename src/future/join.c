@@ -62,6 +62,13 @@ static rouse_cancel_kind join_cancel_kind(const struct rouse_future *self)
     return rs_arms_cancel_kind(s->arms, 2, ROUSE_CANCEL_PARTIAL);
 }
 
+static void join_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_join *f = (const struct rouse_join *)self;
+
+    rs_arms_inspect(f->arms, 2, false, inspector);
+}
+
 static const struct rouse_future_vtable join_ended = {.drop = join_drop, .name = "join"};
 static const struct rouse_future_vtable join_vtable = {
     .poll = join_poll,
@@ -69,7 +76,8 @@ static const struct rouse_future_vtable join_vtable = {
     .name = "join",
     .describe = join_describe,
     .ended = &join_ended,
-    .cancel_kind = join_cancel_kind};
+    .cancel_kind = join_cancel_kind,
+    .inspect = join_inspect};
 
 void rouse_join_init(struct rouse_join *join, struct rouse_future *a, struct rouse_future *b)
 {
@@ -104,6 +112,13 @@ static rouse_cancel_kind join_all_cancel_kind(const struct rouse_future *self)
     return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_PARTIAL);
 }
 
+static void join_all_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_join_all *f = (const struct rouse_join_all *)self;
+
+    rs_arms_inspect(f->arms, f->count, false, inspector);
+}
+
 static const struct rouse_future_vtable join_all_ended = {.drop = join_all_drop,
                                                           .name = "join_all"};
 static const struct rouse_future_vtable join_all_vtable = {
@@ -112,7 +127,8 @@ static const struct rouse_future_vtable join_all_vtable = {
     .name = "join_all",
     .describe = join_all_describe,
     .ended = &join_all_ended,
-    .cancel_kind = join_all_cancel_kind};
+    .cancel_kind = join_all_cancel_kind,
+    .inspect = join_all_inspect};
 
 void rouse_join_all_init(struct rouse_join_all *join, struct rouse_future **arms, size_t count)
 {
@@ -151,6 +167,13 @@ static rouse_cancel_kind try_join_cancel_kind(const struct rouse_future *self)
     return rs_arms_cancel_kind(s->arms, 2, ROUSE_CANCEL_PARTIAL);
 }
 
+static void try_join_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_try_join *f = (const struct rouse_try_join *)self;
+
+    rs_arms_inspect(f->arms, 2, true, inspector);
+}
+
 static const struct rouse_future_vtable try_join_ended = {
     .drop = try_join_drop, .name = "try_join", .result = try_join_result};
 static const struct rouse_future_vtable try_join_vtable = {
@@ -159,7 +182,8 @@ static const struct rouse_future_vtable try_join_vtable = {
     .name = "try_join",
     .describe = try_join_describe,
     .ended = &try_join_ended,
-    .cancel_kind = try_join_cancel_kind};
+    .cancel_kind = try_join_cancel_kind,
+    .inspect = try_join_inspect};
 
 void rouse_try_join_init(struct rouse_try_join *join, struct rouse_future *a,
                          struct rouse_future *b)
@@ -202,6 +226,13 @@ static rouse_cancel_kind try_join_all_cancel_kind(const struct rouse_future *sel
     return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_PARTIAL);
 }
 
+static void try_join_all_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_try_join_all *f = (const struct rouse_try_join_all *)self;
+
+    rs_arms_inspect(f->arms, f->count, true, inspector);
+}
+
 static const struct rouse_future_vtable try_join_all_ended = {
     .drop = try_join_all_drop, .name = "try_join_all", .result = try_join_all_result};
 static const struct rouse_future_vtable try_join_all_vtable = {
@@ -210,7 +241,8 @@ static const struct rouse_future_vtable try_join_all_vtable = {
     .name = "try_join_all",
     .describe = try_join_all_describe,
     .ended = &try_join_all_ended,
-    .cancel_kind = try_join_all_cancel_kind};
+    .cancel_kind = try_join_all_cancel_kind,
+    .inspect = try_join_all_inspect};
 
 void rouse_try_join_all_init(struct rouse_try_join_all *join, struct rouse_future **arms,
                              size_t count)

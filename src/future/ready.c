@@ -79,6 +79,11 @@ static int borrow_describe(const struct rouse_future *self, char *buf, size_t si
     return rouse_future_describe(((const struct rouse_borrow *)self)->inner, buf, size);
 }
 
+static void borrow_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    inspector->part(inspector, ((const struct rouse_borrow *)self)->inner, 0, false);
+}
+
 static int64_t borrow_result(const struct rouse_future *self)
 {
     return rouse_future_result(((const struct rouse_borrow *)self)->inner);
@@ -90,7 +95,8 @@ static const struct rouse_future_vtable borrow_vtable = {
     .name = "borrow",
     .describe = borrow_describe,
     .ended = &borrow_ended,
-    .cancel_kind = rouse_cancel_kind_total};
+    .cancel_kind = rouse_cancel_kind_total,
+    .inspect = borrow_inspect};
 
 void rouse_borrow_init(struct rouse_borrow *borrow, struct rouse_future *inner)
 {

@@ -61,6 +61,13 @@ static rouse_cancel_kind select_cancel_kind(const struct rouse_future *self)
     return rs_arms_cancel_kind(s->arms, 2, ROUSE_CANCEL_TOTAL);
 }
 
+static void select_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_select *f = (const struct rouse_select *)self;
+
+    rs_arms_inspect(f->arms, 2, true, inspector);
+}
+
 static const struct rouse_future_vtable select_ended = {
     .drop = select_drop, .name = "select", .result = select_result};
 static const struct rouse_future_vtable select_vtable = {
@@ -69,7 +76,8 @@ static const struct rouse_future_vtable select_vtable = {
     .name = "select",
     .describe = select_describe,
     .ended = &select_ended,
-    .cancel_kind = select_cancel_kind};
+    .cancel_kind = select_cancel_kind,
+    .inspect = select_inspect};
 
 void rouse_select_init(struct rouse_select *select, struct rouse_future *a, struct rouse_future *b,
                        rouse_select_order order)
@@ -112,6 +120,13 @@ static rouse_cancel_kind select_all_cancel_kind(const struct rouse_future *self)
     return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_TOTAL);
 }
 
+static void select_all_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_select_all *f = (const struct rouse_select_all *)self;
+
+    rs_arms_inspect(f->arms, f->count, true, inspector);
+}
+
 static const struct rouse_future_vtable select_all_ended = {
     .drop = select_all_drop, .name = "select_all", .result = select_all_result};
 static const struct rouse_future_vtable select_all_vtable = {
@@ -120,7 +135,8 @@ static const struct rouse_future_vtable select_all_vtable = {
     .name = "select_all",
     .describe = select_all_describe,
     .ended = &select_all_ended,
-    .cancel_kind = select_all_cancel_kind};
+    .cancel_kind = select_all_cancel_kind,
+    .inspect = select_all_inspect};
 
 void rouse_select_all_init(struct rouse_select_all *select, struct rouse_future **arms,
                            size_t count, rouse_select_order order)
@@ -183,6 +199,13 @@ static rouse_cancel_kind race_cancel_kind(const struct rouse_future *self)
     return rs_arms_cancel_kind(s->arms, s->count, ROUSE_CANCEL_TOTAL);
 }
 
+static void race_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_race *f = (const struct rouse_race *)self;
+
+    rs_arms_inspect(f->arms, f->count, true, inspector);
+}
+
 static const struct rouse_future_vtable race_ended = {
     .drop = race_drop, .name = "race", .result = race_result};
 static const struct rouse_future_vtable race_vtable = {
@@ -191,7 +214,8 @@ static const struct rouse_future_vtable race_vtable = {
     .name = "race",
     .describe = race_describe,
     .ended = &race_ended,
-    .cancel_kind = race_cancel_kind};
+    .cancel_kind = race_cancel_kind,
+    .inspect = race_inspect};
 
 void rouse_race_init(struct rouse_race *race, struct rouse_future **arms, size_t count)
 {

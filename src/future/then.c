@@ -54,6 +54,13 @@ static rouse_cancel_kind then_cancel_kind(const struct rouse_future *self)
                                 rouse_future_cancel_kind(t->second != NULL ? t->second : t->first));
 }
 
+static void then_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_then *t = (const struct rouse_then *)self;
+
+    inspector->part(inspector, t->second != NULL ? t->second : t->first, 0, false);
+}
+
 static const struct rouse_future_vtable then_ended = {
     .drop = then_drop, .name = "then", .result = then_result};
 static const struct rouse_future_vtable then_vtable = {
@@ -62,7 +69,8 @@ static const struct rouse_future_vtable then_vtable = {
     .name = "then",
     .describe = then_describe,
     .ended = &then_ended,
-    .cancel_kind = then_cancel_kind};
+    .cancel_kind = then_cancel_kind,
+    .inspect = then_inspect};
 
 void rouse_then_init(struct rouse_then *then, struct rouse_future *first, rouse_then_function make,
                      void *arg)
@@ -100,6 +108,11 @@ static rouse_cancel_kind map_cancel_kind(const struct rouse_future *self)
     return rouse_future_cancel_kind(((const struct rouse_map *)self)->inner);
 }
 
+static void map_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    inspector->part(inspector, ((const struct rouse_map *)self)->inner, 0, false);
+}
+
 static const struct rouse_future_vtable map_ended = {
     .drop = map_drop, .name = "map", .result = map_result};
 static const struct rouse_future_vtable map_vtable = {
@@ -108,7 +121,8 @@ static const struct rouse_future_vtable map_vtable = {
     .name = "map",
     .describe = map_describe,
     .ended = &map_ended,
-    .cancel_kind = map_cancel_kind};
+    .cancel_kind = map_cancel_kind,
+    .inspect = map_inspect};
 
 void rouse_map_init(struct rouse_map *map, struct rouse_future *inner, rouse_map_function fn,
                     void *arg)

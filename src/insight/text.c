@@ -66,6 +66,27 @@ void rs_text_print(struct rs_text *text, const char *format, ...)
     if (length > 0) text->used += (size_t)length;
 }
 
+void rs_text_put(struct rs_text *text, const char *bytes, size_t size)
+{
+    while (!text->truncated && text->size - text->used < size + 2 * RS_TEXT_LINE) {
+        text->truncated = !grow(text);
+    }
+    if (text->truncated) return;
+    memcpy(text->buf + text->used, bytes, size);
+    text->used += size;
+}
+
+void rs_text_clear(struct rs_text *text)
+{
+    text->used = 0;
+    text->truncated = false;
+}
+
+void rs_text_append(struct rs_text *text, const struct rs_text *from, size_t begin, size_t end)
+{
+    rs_text_put(text, from->buf + begin, end - begin);
+}
+
 static int wait_writable(int fd)
 {
     struct pollfd entry = {.fd = fd, .events = POLLOUT};

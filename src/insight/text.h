@@ -30,6 +30,15 @@ void rs_text_deinit(struct rs_text *text);
 // As printf(); what does not fit in RS_TEXT_LINE is cut off.
 ROUSE_PRINTF(2, 3) void rs_text_print(struct rs_text *text, const char *format, ...);
 
+// Adds bytes as they are; all of them, or, without memory, none.
+void rs_text_put(struct rs_text *text, const char *bytes, size_t size);
+
+// Makes it empty again, and keeps its memory.
+void rs_text_clear(struct rs_text *text);
+
+// Adds what stands in `from` between two places.
+void rs_text_append(struct rs_text *text, const struct rs_text *from, size_t begin, size_t end);
+
 // Writes all of it, with a note if it ended early; waits if `fd` is non-blocking. 0, or write's
 // error.
 int rs_text_write(struct rs_text *text, int fd);

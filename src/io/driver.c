@@ -14,8 +14,12 @@
 
 #include "base/alloc.h"
 #include "base/choice.h"
+#include "base/counters.h"
 #include "base/global_lock.h"
 #include "base/sanitizer.h"
+
+// The key of a replaced back end in its successor, while it receives. No watch has it.
+#define RECEIVE_KEY (RS_OPS_KEY - 1)
 
 enum {
     EVENTS_MAX = 128,
@@ -60,7 +64,7 @@ int rouse_driver_new(struct rouse_driver **out, const struct rouse_driver_option
     if (driver == NULL) return -ENOMEM;
     rs_biased_prepare();
     int err =
-        rs_backend_open(&driver->backend, options != NULL ? options->reactor : NULL, allocator);
+        rs_reactor_open(&driver->reactor, options != NULL ? options->reactor : NULL, allocator);
 
     if (err < 0) {
         record_give_back(driver);
@@ -69,6 +73,9 @@ int rouse_driver_new(struct rouse_driver **out, const struct rouse_driver_option
     rs_driver_lock(driver);
     driver->allocator = allocator;
     driver->table = (struct rs_watch_table){0};
+    driver->conduits = (struct rs_conduit_pool){0};
+    rs_ops_init(&driver->ops, rs_reactor_get(&driver->reactor)->ops->edge &&
+                                  rs_backend_may_pair(options != NULL ? options->reactor : NULL));
     driver->live = true;
     rs_wheel_init(&driver->wheel, rouse_now_ns());
     // Relaxed: published with the pointer.
@@ -184,20 +191,59 @@ static int fire_timers(struct rouse_driver *driver)
     return woken;
 }
 
-static int dispatch(struct rouse_driver *driver, const struct rs_event *events, int count)
+// The ring's descriptor is ready. Call with the lock held.
+static void ring_event(struct rouse_driver *driver, struct rs_backend *backend)
+{
+    // A back end that forgets it has watched it before, and has room for it.
+    if (!backend->ops->edge) (void)rs_ops_watch(&driver->ops, backend);
+}
+
+static int dispatch(struct rouse_driver *driver, struct rs_backend *backend,
+                    const struct rs_event *events, int count);
+
+// What a back end that was replaced goes on to receive.
+static int hear_receiver(struct rouse_driver *driver, struct rs_backend *receiver,
+                         struct rs_backend *successor)
+{
+    struct rs_event events[EVENTS_MAX];
+    int woken = 0;
+    int count;
+
+    while ((count = receiver->ops->wait(receiver, events, EVENTS_MAX, 0)) > 0) {
+        woken += dispatch(driver, receiver, events, count);
+    }
+    int fd = receiver->ops->receive->fd(receiver);
+
+    if (fd >= 0 && !successor->ops->edge) {
+        (void)successor->ops->watch(successor, fd, RECEIVE_KEY, 0, ROUSE_READABLE | RS_WATCH_EDGE);
+    }
+    return woken;
+}
+
+// `backend` is whose events they are.
+static int dispatch(struct rouse_driver *driver, struct rs_backend *backend,
+                    const struct rs_event *events, int count)
 {
     struct rs_batch batch;
+    struct rs_backend *receiver = NULL;
+    bool ring_ready = false;
     int woken = 0;
 
     batch.count = 0;
+    rs_counter_add(RS_COUNTER_READY_EVENTS, count);
     for (int i = 0; i < count;) {
         rs_driver_lock(driver);
         // Two directions may wake one waiter each.
         for (; i < count && batch.count + 2 <= RS_BATCH_SIZE; i++) {
             struct rs_watch *watch = rs_watch_find(&driver->table, events[i].key);
 
+            if (events[i].key == RS_OPS_KEY) {
+                ring_event(driver, backend);
+                ring_ready = true;
+            }
+            if (events[i].key == RECEIVE_KEY) receiver = driver->reactor.retired;
             if (watch == NULL) continue;
-            if (!driver->backend->ops->edge) {
+            if (!backend->ops->edge) {
                 watch->interest &= ~(events[i].ready & (ROUSE_READABLE | ROUSE_WRITABLE));
             }
             rs_source_event(watch->source, driver, events[i].ready, &batch);
@@ -205,16 +251,131 @@ static int dispatch(struct rouse_driver *driver, const struct rs_event *events, 
         rs_driver_unlock(driver);
         woken += rs_batch_wake(&batch);
     }
+    // Somebody who polls for the owner has taken the edge that was to end its sleep.
+    if (ring_ready && rs_tls.driver != driver) rouse_driver_notify(driver);
+    if (receiver != NULL) woken += hear_receiver(driver, receiver, backend);
     return woken;
+}
+
+// ---- A back end that is refused ----
+
+// Has the successor watch what the table says. Returns how many it could not. Under the lock.
+static uint32_t watch_all(struct rouse_driver *driver, struct rs_backend *successor)
+{
+    uint32_t failures = 0;
+
+    for (uint32_t i = 0; i < driver->table.chunk_count * RS_WATCH_CHUNK; i++) {
+        struct rs_watch *watch = rs_watch_at(&driver->table, i);
+
+        if (watch->source == NULL || watch->interest == RS_WATCH_NONE) continue;
+        if (successor->ops->watch(successor, watch->source->fd, rs_watch_key(&driver->table, i),
+                                  RS_WATCH_NONE, watch->interest | RS_WATCH_EDGE) < 0) {
+            watch->interest = RS_WATCH_NONE;
+            failures++;
+        }
+    }
+    return failures;
+}
+
+// Has those look that `concerns` is true for.
+static void wake_some(struct rouse_driver *driver, bool (*concerns)(const struct rs_watch *watch))
+{
+    struct rs_batch batch;
+    uint32_t i = 0;
+    bool more = true;
+
+    batch.count = 0;
+    while (more) {
+        rs_driver_lock(driver);
+        for (; batch.count + 2 <= RS_BATCH_SIZE; i++) {
+            more = i < driver->table.chunk_count * RS_WATCH_CHUNK;
+            if (!more) break;
+            struct rs_watch *watch = rs_watch_at(&driver->table, i);
+
+            if (watch->source == NULL || !concerns(watch)) continue;
+            rs_source_event(watch->source, driver, ROUSE_READABLE | ROUSE_WRITABLE, &batch);
+        }
+        rs_driver_unlock(driver);
+        (void)rs_batch_wake(&batch);
+    }
+}
+
+static bool is_unwatched(const struct rs_watch *watch)
+{
+    return watch->interest == RS_WATCH_NONE;
+}
+
+static bool is_received(const struct rs_watch *watch)
+{
+    return rs_source_receives(watch->source);
+}
+
+void rs_driver_wake_receivers(struct rouse_driver *driver)
+{
+    wake_some(driver, is_received);
+}
+
+// What `failed` could not be made to stop receiving goes on to be heard of. Where that fails too,
+// those who read it hear of it when the peer ends.
+static void watch_receiver(struct rouse_driver *driver, struct rs_backend *failed,
+                           struct rs_backend *successor)
+{
+    if (failed->ops->receive == NULL) return;
+    int fd = failed->ops->receive->fd(failed);
+
+    if (fd >= 0) {
+        (void)successor->ops->watch(successor, fd, RECEIVE_KEY, RS_WATCH_NONE,
+                                    ROUSE_READABLE | RS_WATCH_EDGE);
+    }
+    rs_driver_wake_receivers(driver);
+}
+
+// A wait of `failed` gave `err`: another back end goes on. See reactor.h.
+static void replace_backend(struct rouse_driver *driver, struct rs_backend *failed, int err)
+{
+    struct rs_backend *successor = rs_reactor_successor(&driver->reactor, failed, err);
+    uint32_t failures = 0;
+
+    if (successor == NULL) return;
+    rs_driver_lock(driver);
+    // Without the ring it is as good as none; the next wait will say the same.
+    bool done = rs_ops_watch(&driver->ops, successor) == 0 &&
+                rs_reactor_put(&driver->reactor, failed, successor);
+
+    if (done) failures = watch_all(driver, successor);
+    rs_driver_unlock(driver);
+    if (!done) {
+        successor->ops->close(successor);
+        return;
+    }
+    rs_reactor_retire(failed, successor);
+    // The owner may have fallen asleep in it already: see invariant 4 there.
+    successor->ops->notify(successor);
+    watch_receiver(driver, failed, successor);
+    // Who waits for what could not be watched tries again, and so is told why.
+    if (failures > 0) wake_some(driver, is_unwatched);
+}
+
+// ---- Turning ----
+
+// Ends what the ring has completed, if we are the one who may.
+static int reap(struct rouse_driver *driver)
+{
+    if (rs_tls.driver != driver || !rs_ops_are_in_flight(&driver->ops)) return 0;
+    return rs_ops_reap(driver);
 }
 
 int rs_driver_poll(struct rouse_driver *driver)
 {
     struct rs_event events[EVENTS_MAX];
     int woken = fire_timers(driver);
-    int count = driver->backend->ops->wait(driver->backend, events, EVENTS_MAX, 0);
+    struct rs_backend *backend = rs_reactor_get(&driver->reactor);
+    int count = backend->ops->wait(backend, events, EVENTS_MAX, 0);
 
-    return count > 0 ? woken + dispatch(driver, events, count) : woken;
+    if (count < 0) replace_backend(driver, backend, count);
+    if (count > 0) woken += dispatch(driver, backend, events, count);
+    // Last: the wait may have taken the edge that says that the ring has something.
+    return woken + reap(driver);
 }
 
 void rs_driver_prepare_sleep(struct rouse_driver *driver)
@@ -269,16 +430,18 @@ int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*aw
     // goes by way of the back end.
     bool sleeping = atomic_load_explicit(&driver->state, memory_order_relaxed) ==
                     RS_DRIVER_SLEEPING;
-    int count = driver->backend->ops->wait(driver->backend, events, EVENTS_MAX,
-                                           sleeping ? sleep_timeout(driver, deadline_ns) : 0);
+    struct rs_backend *backend = rs_reactor_get(&driver->reactor);
+    int count = backend->ops->wait(backend, events, EVENTS_MAX,
+                                   sleeping ? sleep_timeout(driver, deadline_ns) : 0);
 
     // Awake for all to see before anybody is woken: or what we wake would have us notified.
     rs_chaos_delay();
     rs_driver_cancel_sleep(driver);
     if (awake != NULL) awake(arg);
-    int woken = count > 0 ? dispatch(driver, events, count) : 0;
+    int woken = count > 0 ? dispatch(driver, backend, events, count) : 0;
 
-    return woken + fire_timers(driver);
+    if (count < 0) replace_backend(driver, backend, count);
+    return woken + reap(driver) + fire_timers(driver);
 }
 
 int rouse_driver_turn(struct rouse_driver *driver, uint64_t deadline_ns)
@@ -298,10 +461,14 @@ int rouse_driver_turn(struct rouse_driver *driver, uint64_t deadline_ns)
 
 void rouse_driver_notify(struct rouse_driver *driver)
 {
-    // Release, with the acquire in rs_driver_cancel_sleep(): see the head of this file.
-    if (atomic_exchange_explicit(&driver->state, RS_DRIVER_NOTIFIED, memory_order_release) ==
+    // Release, with the acquire in rs_driver_cancel_sleep(): see the head of this file. Acquire,
+    // with the announcement of the sleep that it finds: we see the back end that the sleeper has
+    // seen.
+    if (atomic_exchange_explicit(&driver->state, RS_DRIVER_NOTIFIED, memory_order_acq_rel) ==
         RS_DRIVER_SLEEPING) {
-        driver->backend->ops->notify(driver->backend);
+        struct rs_backend *backend = rs_reactor_get(&driver->reactor);
+
+        backend->ops->notify(backend);
     }
 }
 
@@ -313,12 +480,15 @@ bool rs_driver_is_asleep(const struct rouse_driver *driver)
 
 const char *rouse_driver_reactor(const struct rouse_driver *driver)
 {
-    return driver->backend->ops->name;
+    return rs_reactor_get(&driver->reactor)->ops->name;
 }
 
 int rs_driver_fd(struct rouse_driver *driver)
 {
-    return driver->backend->ops->fd(driver->backend);
+    rs_driver_lock(driver);
+    int fd = rs_reactor_fd(&driver->reactor);
+    rs_driver_unlock(driver);
+    return fd;
 }
 
 void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left)
@@ -328,11 +498,12 @@ void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left)
     bool notified = atomic_load_explicit(&driver->state, memory_order_relaxed) ==
                     RS_DRIVER_NOTIFIED;
 
-    int err = driver->backend->ops->set_alarm(driver->backend, rs_driver_next_deadline(driver));
+    struct rs_backend *backend = rs_reactor_get(&driver->reactor);
+    int err = backend->ops->set_alarm(backend, rs_driver_next_deadline(driver));
 
     // Without an alarm, for want of descriptors, the caller's loop has to turn until there is one.
     if (err < 0 && err != -ENOTSUP) work_is_left = true;
-    if (work_is_left || notified) driver->backend->ops->notify(driver->backend);
+    if (work_is_left || notified) backend->ops->notify(backend);
 }
 
 // Unlinks every timer and wakes its future, which then moves elsewhere.
@@ -357,7 +528,10 @@ static void drain_timers(struct rouse_driver *driver)
 static void drain_watches(struct rouse_driver *driver)
 {
     uint32_t count = driver->table.chunk_count * RS_WATCH_CHUNK;
+    struct rs_backend *receiver = rs_driver_receiver(driver);
     struct rs_batch batch;
+
+    if (receiver != NULL) receiver->ops->receive->halt(receiver);
 
     batch.count = 0;
     for (uint32_t i = 0; i < count;) {
@@ -377,18 +551,21 @@ static void drain_watches(struct rouse_driver *driver)
 void rouse_driver_free(struct rouse_driver *driver)
 {
     if (driver == NULL) return;
+    rs_ops_close(driver);
     drain_timers(driver);
     drain_watches(driver);
     rs_driver_lock(driver);
-    driver->backend->ops->close(driver->backend);
-    driver->backend = NULL;
+    rs_reactor_close(&driver->reactor);
     rs_watch_table_deinit(&driver->table, driver->allocator);
+    rs_conduit_pool_deinit(&driver->conduits);
     rs_driver_unlock(driver);
     rs_driver_unhold(driver);
 }
 
 void rs_driver_discard(struct rouse_driver *driver)
 {
-    driver->backend->ops->close(driver->backend);
+    rs_ops_discard(&driver->ops);
+    rs_reactor_discard(&driver->reactor);
     rs_watch_table_deinit(&driver->table, driver->allocator);
+    rs_conduit_pool_deinit(&driver->conduits);
 }

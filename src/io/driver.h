@@ -27,8 +27,11 @@
 
 #include "base/biased_lock.h"
 #include "base/tls.h"
-#include "io/backend.h"
 #include "io/batch.h"
+#include "io/conduit.h"
+#include "io/op.h"
+#include "io/reactor.h"
+#include "io/source.h"
 #include "io/watch.h"
 #include "io/wheel.h"
 
@@ -46,7 +49,9 @@ struct rouse_driver {
     _Atomic uint64_t next_alarm;   // a bound on the wheel's next deadline, read without the lock
     struct rs_wheel wheel;
     struct rs_watch_table table;
-    struct rs_backend *backend;
+    struct rs_reactor reactor;
+    struct rs_ops ops;  // the owner's
+    struct rs_conduit_pool conduits;
     const struct rouse_allocator *allocator;
     struct rouse_driver *next_free;  // among the records that wait for reuse
 };
@@ -101,6 +106,29 @@ uint64_t rs_driver_next_deadline(const struct rouse_driver *driver);
 int rs_driver_fd(struct rouse_driver *driver);
 void rs_driver_set_alarm(struct rouse_driver *driver, bool work_is_left);
 
+// Tells the back end of a change, with the lock held: see its watch().
+static inline int rs_driver_watch(struct rouse_driver *driver, int fd, uint64_t key,
+                                  uint32_t before, uint32_t interest)
+{
+    struct rs_backend *backend = rs_reactor_get(&driver->reactor);
+
+    return backend->ops->watch(backend, fd, key, before, interest);
+}
+
+// The back end that receives, with the lock held: the one that was replaced, for as long as it has
+// something. NULL if none does.
+static inline struct rs_backend *rs_driver_receiver(const struct rouse_driver *driver)
+{
+    struct rs_backend *backend = driver->reactor.retired;
+
+    if (backend == NULL) backend = rs_reactor_get(&driver->reactor);
+    return backend->ops->receive != NULL ? backend : NULL;
+}
+
+// Has all look that read what is received: it has ended, and no event has told so. Also of a driver
+// that is gone, which has none.
+void rs_driver_wake_receivers(struct rouse_driver *driver);
+
 // Files `entry`, with the lock held. Returns true if the driver sleeps past the deadline and has
 // to be notified.
 bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entry *entry,
@@ -115,6 +143,19 @@ void rs_timer_orphaned(struct rouse_timer_entry *entry, struct rs_batch *batch);
 // What a watch's event means to its source. Called with the lock held; takes up to two wakers.
 void rs_source_event(struct rs_source *source, struct rouse_driver *driver, uint32_t ready,
                      struct rs_batch *batch);
+// Locks the home of a direction; NULL, nothing locked, if it has none.
+struct rouse_driver *rs_direction_lock(struct rs_direction *direction);
+// A wait is to be watched: true if it may be received. Called with the lock held, as are the next
+// three.
+bool rs_source_receive_begin(struct rs_source *source);
+// The back end does not receive.
+void rs_source_receive_cancel(struct rs_source *source);
+// The direction leaves its home: nobody reads what has come.
+void rs_source_receive_drop(struct rs_source *source, struct rouse_driver *home);
+// The driver goes away: what has come is left to the next reads. True if there is something.
+bool rs_source_receive_orphan(struct rs_source *source, struct rouse_driver *home);
+// The source is closed: nobody reads what its driver has left. Called without the lock.
+void rs_source_receive_forget(struct rs_source *source);
 // The driver goes away. Called with the lock held. True when all waiters have been taken.
 bool rs_source_orphaned(struct rs_source *source, struct rouse_driver *driver,
                         struct rs_batch *batch);

@@ -4,27 +4,26 @@
 // system call and wait() needs no memory of ours.
 //
 // Threads: one sleeps in wait(), others may poll (timeout 0), watch, notify and set the alarm
-// meanwhile; the kernel serializes what they do, except for the two words below.
+// meanwhile; the kernel serializes what they do, and what it does not stands in notifier.h.
 //
 // 1. Two descriptors of our own are in the set: the notifier (an eventfd) and the alarm (a timerfd
 //    made at first use). Both are edge-triggered and never read: each write, each expiry is an edge
 //    of its own, and an edge taken by a wait is gone. They carry reserved keys and are not
 //    reported.
-// 2. A notification ends a sleep even if somebody who only polls takes its edge. See `state`.
+// 2. A notification ends a sleep even if somebody who only polls takes its edge.
 
 #include <errno.h>
 #include <limits.h>
 #include <rouse/assert.h>
 #include <rouse/clock.h>
 #include <stdatomic.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 
 #include "base/alloc.h"
 #include "base/counters.h"
-#include "base/lock.h"
 #include "base/sys.h"
+#include "io/alarm.h"
 #include "io/backend.h"
+#include "io/notifier.h"
 
 // Keys that no watch has: a driver's index never reaches 2^32 - 1.
 #define NOTIFIER_KEY UINT64_MAX
@@ -33,32 +32,12 @@
 // How many events one call takes from the kernel at most: they lie on the stack meanwhile.
 enum { BATCH_MAX = 128 };
 
-// The word between notify(), the one who sleeps, and those who poll:
-//
-// - notify() sets NOTIFIED, then writes the eventfd.
-// - a sleep sets SLEEPING and clears NOTIFIED in one exchange. If NOTIFIED was set, it does not
-//   sleep. On its way out it clears both.
-// - one who polls and took the notifier's edge looks whether SLEEPING is set, and then writes the
-//   eventfd once more.
-//
-// No notification is lost: if notify()'s set comes first, the sleeper's exchange sees it. Else the
-// sleeper's exchange comes first, so SLEEPING was set before the eventfd was written, and whoever
-// takes that edge is the sleeper, or sees SLEEPING and passes the edge on. At worst a sleep ends
-// for no reason.
-//
-// Relaxed, all accesses: they are about this one word, whose changes stand in one order, and the
-// kernel orders the write before the wait that takes its edge. What a notification publishes, our
-// callers publish.
-enum { SLEEPING = 1 << 0, NOTIFIED = 1 << 1 };
-
 struct epoll_backend {
     struct rs_backend base;
     const struct rouse_allocator *allocator;
     int epoll_fd;
-    int event_fd;
-    struct rs_lock alarm_lock;
-    int alarm_fd;  // -1 until the first alarm; under alarm_lock
-    _Atomic uint32_t state;
+    struct rs_notifier notifier;
+    struct rs_alarm alarm;
 };
 
 // Set once a kernel turned epoll_pwait2() down; timeouts are rounded up to milliseconds then.
@@ -69,46 +48,37 @@ static struct epoll_backend *from_base(struct rs_backend *backend)
     return ROUSE_CONTAINER_OF(backend, struct epoll_backend, base);
 }
 
-static void close_counted(int fd)
+static void close_set(struct epoll_backend *b)
 {
-    if (fd < 0) return;
-    (void)rs_sys.close(fd);
+    (void)rs_sys.close(b->epoll_fd);
     rs_counter_add(RS_COUNTER_FDS, -1);
-}
-
-// Counts a descriptor just made, and puts it into the set. Closes it on failure.
-static int adopt(struct epoll_backend *b, int fd, uint64_t key)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = key};
-    int err;
-
-    if (fd < 0) return fd;
-    rs_counter_add(RS_COUNTER_FDS, 1);
-    err = rs_sys.epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event);
-    if (err < 0) close_counted(fd);
-    return err;
 }
 
 static int epoll_open(struct rs_backend **out, const struct rouse_allocator *allocator)
 {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = NOTIFIER_KEY};
     struct epoll_backend *b = rs_alloc(allocator, sizeof *b);
     int err;
 
     if (b == NULL) return -ENOMEM;
-    *b = (struct epoll_backend){.base.ops = &rs_backend_epoll, .allocator = allocator};
-    b->alarm_fd = -1;
+    *b = (struct epoll_backend){.base.ops = &rs_backend_epoll,
+                                .allocator = allocator,
+                                .alarm = RS_ALARM_INIT};
     b->epoll_fd = rs_sys.epoll_create1(EPOLL_CLOEXEC);
     err = b->epoll_fd;
     if (err < 0) goto free_backend;
     rs_counter_add(RS_COUNTER_FDS, 1);
-    b->event_fd = rs_sys.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    err = adopt(b, b->event_fd, NOTIFIER_KEY);
+    err = rs_notifier_open(&b->notifier);
     if (err < 0) goto close_epoll;
+    err = rs_sys.epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, b->notifier.fd, &event);
+    if (err < 0) goto close_notifier;
     *out = &b->base;
     return 0;
 
+close_notifier:
+    rs_notifier_close(&b->notifier);
 close_epoll:
-    close_counted(b->epoll_fd);
+    close_set(b);
 free_backend:
     rs_free(allocator, b, sizeof *b);
     return err;
@@ -118,9 +88,9 @@ static void epoll_close(struct rs_backend *backend)
 {
     struct epoll_backend *b = from_base(backend);
 
-    close_counted(b->alarm_fd);
-    close_counted(b->event_fd);
-    close_counted(b->epoll_fd);
+    rs_alarm_close(&b->alarm);
+    rs_notifier_close(&b->notifier);
+    close_set(b);
     rs_free(b->allocator, b, sizeof *b);
 }
 
@@ -171,38 +141,9 @@ static int epoll_watch(struct rs_backend *backend, int fd, uint64_t key, uint32_
     return err;
 }
 
-static void write_notifier(struct epoll_backend *b)
-{
-    const uint64_t one = 1;
-
-    // It fails only with -EAGAIN, after 2^64 - 2 writes.
-    (void)rs_sys.write(b->event_fd, &one, sizeof one);
-}
-
 static void epoll_notify(struct rs_backend *backend)
 {
-    struct epoll_backend *b = from_base(backend);
-
-    atomic_fetch_or_explicit(&b->state, NOTIFIED, memory_order_relaxed);
-    write_notifier(b);
-}
-
-// Returns true if a notification came before, so that there is no sleep.
-static bool sleep_begin(struct epoll_backend *b)
-{
-    return (atomic_exchange_explicit(&b->state, SLEEPING, memory_order_relaxed) & NOTIFIED) != 0;
-}
-
-static void sleep_end(struct epoll_backend *b)
-{
-    atomic_store_explicit(&b->state, 0, memory_order_relaxed);
-}
-
-// A poll took the notifier's edge: it belongs to the one who sleeps, if somebody does.
-static void pass_on(struct epoll_backend *b)
-{
-    // If the notification was meant for a sleep, its bit is seen, or the sleep is over.
-    if ((atomic_load_explicit(&b->state, memory_order_relaxed) & SLEEPING) != 0) write_notifier(b);
+    rs_notifier_notify(&from_base(backend)->notifier);
 }
 
 static int timeout_ms(uint64_t timeout_ns)
@@ -254,12 +195,12 @@ static int epoll_backend_wait(struct rs_backend *backend, struct rs_event *event
     bool notified = false;
     int count;
 
-    if (sleeps && sleep_begin(b)) timeout_ns = 0;
+    if (sleeps && rs_notifier_sleep_begin(&b->notifier)) timeout_ns = 0;
     count = kernel_wait(b->epoll_fd, batch, max < BATCH_MAX ? max : BATCH_MAX, timeout_ns);
-    if (sleeps) sleep_end(b);
+    if (sleeps) rs_notifier_sleep_end(&b->notifier);
     if (count < 0) return count == -EINTR ? 0 : count;
     count = translate(batch, count, events, &notified);
-    if (notified && !sleeps) pass_on(b);
+    if (notified && !sleeps) rs_notifier_pass_on(&b->notifier);
     return count;
 }
 
@@ -268,33 +209,12 @@ static int epoll_fd(struct rs_backend *backend)
     return from_base(backend)->epoll_fd;
 }
 
-static int alarm_open(struct epoll_backend *b)
-{
-    int fd = rs_sys.timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    int err = adopt(b, fd, ALARM_KEY);
-
-    if (err == 0) b->alarm_fd = fd;
-    return err;
-}
-
 static int epoll_set_alarm(struct rs_backend *backend, uint64_t deadline_ns)
 {
+    const struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = ALARM_KEY};
     struct epoll_backend *b = from_base(backend);
-    struct itimerspec time = {0};  // never
-    int err = 0;
 
-    if (deadline_ns != ROUSE_NEVER) {
-        if (deadline_ns == 0) deadline_ns = 1;  // 0 would mean never
-        time.it_value = (struct timespec){.tv_sec = (time_t)(deadline_ns / ROUSE_NS_PER_S),
-                                          .tv_nsec = (long)(deadline_ns % ROUSE_NS_PER_S)};
-    }
-    rs_lock(&b->alarm_lock);
-    if (b->alarm_fd < 0 && deadline_ns != ROUSE_NEVER) err = alarm_open(b);
-    if (err == 0 && b->alarm_fd >= 0) {
-        err = rs_sys.timerfd_settime(b->alarm_fd, TFD_TIMER_ABSTIME, &time);
-    }
-    rs_unlock(&b->alarm_lock);
-    return err;
+    return rs_alarm_set(&b->alarm, b->epoll_fd, &event, deadline_ns);
 }
 
 const struct rs_backend_ops rs_backend_epoll = {

@@ -18,13 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/sys.h"
-#include "io/source.h"
-
-struct rouse_fd {
-    struct rs_source source;
-    _Atomic uint32_t shares;
-    const struct rouse_allocator *allocator;
-};
+#include "io/fd.h"
 
 static enum rs_direction_name direction_of(uint32_t interest)
 {
@@ -63,13 +57,13 @@ int rouse_fd_number(const struct rouse_fd *fd)
     return fd->source.fd;
 }
 
-static void fd_ref(struct rouse_fd *fd)
+void rs_fd_ref(struct rouse_fd *fd)
 {
     // Relaxed: the caller has a share, so the count cannot reach zero meanwhile.
     atomic_fetch_add_explicit(&fd->shares, 1, memory_order_relaxed);
 }
 
-static void fd_unref(struct rouse_fd *fd)
+void rs_fd_unref(struct rouse_fd *fd)
 {
     // Acq_rel: the last one comes after everything that the others did.
     if (atomic_fetch_sub_explicit(&fd->shares, 1, memory_order_acq_rel) != 1) return;
@@ -80,7 +74,7 @@ int rouse_fd_release(struct rouse_fd *fd)
 {
     int number = rs_source_release(&fd->source);
 
-    if (number >= 0) fd_unref(fd);
+    if (number >= 0) rs_fd_unref(fd);
     return number;
 }
 
@@ -88,7 +82,7 @@ void rouse_fd_free(struct rouse_fd *fd)
 {
     if (fd == NULL) return;
     rs_source_close(&fd->source);
-    fd_unref(fd);
+    rs_fd_unref(fd);
 }
 
 void rouse_fd_clear(struct rouse_fd *fd, uint32_t interest, uint64_t tick)
@@ -127,7 +121,7 @@ static rouse_poll ready_poll(struct rouse_future *self, struct rouse_context *cx
         return ROUSE_PENDING;
     }
     r->output = (int)result;
-    fd_unref(r->fd);
+    rs_fd_unref(r->fd);
     return ROUSE_READY;
 }
 
@@ -136,7 +130,7 @@ static void ready_drop(struct rouse_future *self)
     struct rouse_fd_ready *r = ROUSE_CONTAINER_OF(self, struct rouse_fd_ready, base);
 
     rs_source_unwait(&r->wait);
-    fd_unref(r->fd);
+    rs_fd_unref(r->fd);
 }
 
 static int ready_describe(const struct rouse_future *self, char *buf, size_t size)
@@ -164,7 +158,7 @@ static const struct rouse_future_vtable ready_vtable = {
 void rouse_fd_ready_init(struct rouse_fd_ready *ready, struct rouse_fd *fd, uint32_t interest)
 {
     (void)direction_of(interest);
-    fd_ref(fd);
+    rs_fd_ref(fd);
     *ready = (struct rouse_fd_ready){.base.vtable = &ready_vtable, .fd = fd, .interest = interest};
 }
 
@@ -198,7 +192,7 @@ static rouse_poll try_io_poll(struct rouse_future *self, struct rouse_context *c
         ROUSE_PENDING) {
         return ROUSE_PENDING;
     }
-    fd_unref(t->fd);
+    rs_fd_unref(t->fd);
     return ROUSE_READY;
 }
 
@@ -207,7 +201,7 @@ static void try_io_drop(struct rouse_future *self)
     struct try_io *t = ROUSE_CONTAINER_OF(self, struct try_io, base);
 
     rs_source_unwait(&t->wait);
-    fd_unref(t->fd);
+    rs_fd_unref(t->fd);
 }
 
 static int try_io_describe(const struct rouse_future *self, char *buf, size_t size)
@@ -233,7 +227,7 @@ ssize_t rouse_fd_try_io(struct rouse_fd *fd, uint32_t interest, rouse_fd_functio
                         .fn = fn,
                         .arg = arg};
 
-    fd_ref(fd);
+    rs_fd_ref(fd);
     int err = rouse_await(&op.base);
 
     return err < 0 ? err : op.output;

@@ -15,17 +15,16 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <rouse/clock.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/counters.h"
 #include "base/lock.h"
 #include "base/sys.h"
 #include "io/backend.h"
+#include "io/pollable.h"
 
 enum { CAPACITY_MIN = 64, FDS_MIN = 256 };
 
@@ -139,29 +138,6 @@ static void poll_notify(struct rs_backend *backend)
     (void)rs_sys.write(from_base(backend)->event_fd, &one, sizeof one);
 }
 
-static short poll_events_of(uint32_t interest)
-{
-    int events = 0;
-
-    if ((interest & ROUSE_READABLE) != 0) events |= POLLIN | POLLRDHUP;
-    if ((interest & ROUSE_WRITABLE) != 0) events |= POLLOUT;
-    return (short)events;
-}
-
-static uint32_t poll_ready_of(int revents)
-{
-    uint32_t ready = 0;
-
-    if ((revents & POLLIN) != 0) ready |= ROUSE_READABLE;
-    if ((revents & POLLOUT) != 0) ready |= ROUSE_WRITABLE;
-    if ((revents & POLLRDHUP) != 0) ready |= ROUSE_HANGUP | ROUSE_READABLE;
-    if ((revents & POLLHUP) != 0) ready |= ROUSE_HANGUP | ROUSE_READABLE | ROUSE_WRITABLE;
-    if ((revents & (POLLERR | POLLNVAL)) != 0) {
-        ready |= ROUSE_ERROR | ROUSE_READABLE | ROUSE_WRITABLE;
-    }
-    return ready;
-}
-
 static int real_fd(const struct pollfd *entry)
 {
     return entry->fd < 0 ? ~entry->fd : entry->fd;
@@ -175,7 +151,7 @@ static void entry_set(struct poll_table *table, size_t i, uint32_t interest)
     int fd = real_fd(entry);
 
     table->watches[i].interest = interest;
-    entry->events = poll_events_of(interest);
+    entry->events = (short)rs_poll_events_of(interest);
     entry->fd = entry->events == 0 && (interest & RS_WATCH_EDGE) != 0 ? ~fd : fd;
 }
 
@@ -250,16 +226,6 @@ static int lock_with_room(struct poll_backend *b, int fd, struct poll_table **sp
     }
 }
 
-// What epoll finds out by itself: files that are always ready cannot be watched.
-static int check_pollable(int fd)
-{
-    struct stat status;
-    int err = fd >= 0 ? rs_sys.fstat(fd, &status) : -EBADF;
-
-    if (err < 0) return err;
-    return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
-}
-
 // Call with the lock held, after a change. Returns true if the caller must notify the sleeper.
 static bool outdate_copy(struct poll_backend *b)
 {
@@ -278,7 +244,7 @@ static int poll_watch(struct rs_backend *backend, int fd, uint64_t key, uint32_t
     bool tell;
     int err = 0;
 
-    if (!removes && (before & RS_WATCH_NONE) != 0) err = check_pollable(fd);
+    if (!removes && (before & RS_WATCH_NONE) != 0) err = rs_check_pollable(fd);
     if (err < 0 || fd < 0) return err;
     if (removes) {
         rs_lock(&b->lock);
@@ -344,7 +310,7 @@ static int sleep_for(struct poll_backend *b, uint64_t timeout_ns)
 static void entry_report(struct poll_table *table, size_t i, struct rs_event *event)
 {
     int revents = table->fds[i].revents;
-    uint32_t ready = poll_ready_of(revents);
+    uint32_t ready = rs_poll_ready_of(revents);
     uint32_t interest = table->watches[i].interest;
 
     *event = (struct rs_event){.key = table->watches[i].key, .ready = ready};

@@ -18,7 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/lock.h"
-#include "io/backend.h"
+#include "io/reactor.h"
 
 enum { ENTRIES_MIN = 64, BATCH_MAX = 64 };
 
@@ -30,7 +30,7 @@ struct poller_entry {
 };
 
 struct rouse_poller {
-    struct rs_backend *backend;
+    struct rs_reactor reactor;
     const struct rouse_allocator *allocator;
     struct rs_lock lock;
     struct poller_entry *entries;  // by descriptor; this and its length under lock
@@ -49,7 +49,7 @@ int rouse_poller_new(struct rouse_poller **out, const char *reactor)
     poller->entries = rs_alloc(allocator, ENTRIES_MIN * sizeof poller->entries[0]);
     err = -ENOMEM;
     if (poller->entries == NULL) goto free_poller;
-    err = rs_backend_open(&poller->backend, reactor, allocator);
+    err = rs_reactor_open(&poller->reactor, reactor, allocator);
     if (err < 0) goto free_entries;
     *out = poller;
     return 0;
@@ -64,7 +64,7 @@ free_poller:
 void rouse_poller_free(struct rouse_poller *poller)
 {
     if (poller == NULL) return;
-    poller->backend->ops->close(poller->backend);
+    rs_reactor_close(&poller->reactor);
     rs_free(poller->allocator, poller->entries, poller->entry_count * sizeof poller->entries[0]);
     rs_free(poller->allocator, poller, sizeof *poller);
 }
@@ -97,9 +97,10 @@ static struct poller_entry *find(struct rouse_poller *poller, int fd)
 
 static int backend_watch(struct rouse_poller *poller, int fd, uint32_t before, uint32_t interest)
 {
+    struct rs_backend *backend = rs_reactor_get(&poller->reactor);
     uint64_t key = (uint64_t)poller->entries[fd].removals << 32 | (uint32_t)fd;
 
-    return poller->backend->ops->watch(poller->backend, fd, key, before, interest);
+    return backend->ops->watch(backend, fd, key, before, interest);
 }
 
 static uint32_t interest_or_none(uint32_t interest)
@@ -206,6 +207,28 @@ static int translate(struct rouse_poller *poller, const struct rs_event *from, i
     return filled;
 }
 
+// A wait of `failed` gave `err`. 0 if another back end goes on. What that cannot watch any more has
+// been closed by the caller, and is forgotten as by any back end.
+static int replace_backend(struct rouse_poller *poller, struct rs_backend *failed, int err)
+{
+    struct rs_backend *successor = rs_reactor_successor(&poller->reactor, failed, err);
+
+    if (successor == NULL) return err;
+    rs_lock(&poller->lock);
+    bool done = rs_reactor_put(&poller->reactor, failed, successor);
+
+    for (size_t fd = 0; done && fd < poller->entry_count; fd++) {
+        const struct poller_entry *entry = &poller->entries[fd];
+
+        if (!entry->watched || entry->interest == 0) continue;
+        (void)backend_watch(poller, (int)fd, RS_WATCH_NONE, entry->interest);
+    }
+    rs_unlock(&poller->lock);
+    rouse_assert(done, "a second thread waits in this poller; one at a time may");
+    rs_reactor_retire(failed, successor);
+    return 0;
+}
+
 static uint64_t timeout_until(uint64_t deadline_ns)
 {
     if (deadline_ns == 0 || deadline_ns == ROUSE_NEVER) return deadline_ns;
@@ -224,20 +247,28 @@ int rouse_poller_wait(struct rouse_poller *poller, struct rouse_poller_event *ev
     if (max > BATCH_MAX) max = BATCH_MAX;
     for (;;) {
         uint64_t timeout_ns = timeout_until(deadline_ns);
-        int count = poller->backend->ops->wait(poller->backend, batch, max, timeout_ns);
+        struct rs_backend *backend = rs_reactor_get(&poller->reactor);
+        int count = backend->ops->wait(backend, batch, max, timeout_ns);
 
+        bool replaced = count < 0;
+
+        if (replaced) count = replace_backend(poller, backend, count);
         if (count < 0) return count;
         count = translate(poller, batch, count, events);
         // Acquire, with the release in rouse_poller_notify(): what was written before it is seen.
-        bool notified = atomic_exchange_explicit(&poller->notified, false, memory_order_acquire);
-        if (count > 0 || notified || timeout_ns == 0) return count;
+        // Seq_cst, with its store and load, and with rs_reactor_put(): either a notifier finds the
+        // new back end, or we see here what it told the old one.
+        bool notified = atomic_exchange_explicit(&poller->notified, false, memory_order_seq_cst);
+        if (count > 0 || notified || (timeout_ns == 0 && !replaced)) return count;
     }
 }
 
 void rouse_poller_notify(struct rouse_poller *poller)
 {
     // Release, with the acquire in rouse_poller_wait(). Set before the back end is notified: the
-    // wait that this ends finds it.
-    atomic_store_explicit(&poller->notified, true, memory_order_release);
-    poller->backend->ops->notify(poller->backend);
+    // wait that this ends finds it. Seq_cst, both: see there.
+    atomic_store_explicit(&poller->notified, true, memory_order_seq_cst);
+    struct rs_backend *backend = atomic_load_explicit(&poller->reactor.place, memory_order_seq_cst);
+
+    backend->ops->notify(backend);
 }

@@ -18,10 +18,6 @@
 #include "base/sys.h"
 #include "io/driver.h"
 
-// Flags in `users`, above the count of operations in progress. SOURCE_GONE: the descriptor has been
-// closed, or is being closed by who set it.
-enum { SOURCE_CLOSED = 1 << 30, SOURCE_RELEASED = 1 << 29, SOURCE_GONE = 1 << 28 };
-
 // The life of a wait.
 enum { WAIT_NONE = 0, WAIT_QUEUED = 1, WAIT_GRANTED = 2 };
 
@@ -41,90 +37,125 @@ void rs_source_init(struct rs_source *source, int fd)
     *source = (struct rs_source){.fd = fd};
 }
 
+void rs_source_stops_short(struct rs_source *source, enum rs_direction_name direction)
+{
+    // Relaxed: published with the pointer.
+    atomic_store_explicit(&source->directions[direction].ticks, RS_TICK_SHORT,
+                          memory_order_relaxed);
+}
+
 uint64_t rs_source_tick(const struct rs_source *source, enum rs_direction_name direction)
 {
     // Acquire, with the release in direction_ready(): the system call after it sees what the event
     // was about.
-    return atomic_load_explicit(&source->directions[direction].tick, memory_order_acquire);
+    return atomic_load_explicit(&source->directions[direction].ticks, memory_order_acquire) /
+           RS_TICK_ONE;
 }
 
 bool rs_source_may_be_ready(const struct rs_source *source, enum rs_direction_name direction)
 {
-    const struct rs_direction *d = &source->directions[direction];
-
     // Relaxed: a stale value costs a needless system call, or a look under the lock.
-    return atomic_load_explicit(&d->drained, memory_order_relaxed) !=
-           rs_source_tick(source, direction) + 1;
+    return (atomic_load_explicit(&source->directions[direction].ticks, memory_order_relaxed) &
+            RS_TICK_DRAINED) == 0;
 }
 
 void rs_source_drained(struct rs_source *source, enum rs_direction_name direction, uint64_t tick)
 {
-    // Relaxed: a hint that a newer tick overrides.
-    atomic_store_explicit(&source->directions[direction].drained, tick + 1, memory_order_relaxed);
+    _Atomic uint64_t *word = &source->directions[direction].ticks;
+    // Relaxed: the compare-exchange compares.
+    uint64_t ticks = atomic_load_explicit(word, memory_order_relaxed);
+
+    if (ticks / RS_TICK_ONE != tick) return;
+    // Relaxed: a hint about this tick; on failure there is a newer one, or it was said before.
+    atomic_compare_exchange_strong_explicit(word, &ticks, ticks | RS_TICK_DRAINED,
+                                            memory_order_relaxed, memory_order_relaxed);
 }
 
 // A short transfer shows the direction not ready, unless the end of the stream has been announced:
-// that is there to be read, and no event will tell of it again.
+// that is there to be read, and no event will tell of it again. Nor where transfers stop short.
 static void drained_by_short(struct rs_source *source, enum rs_direction_name direction,
                              uint64_t tick)
 {
-    // Relaxed: set before the tick that we have seen.
-    if (atomic_load_explicit(&source->directions[direction].hangup, memory_order_relaxed) == 0) {
-        rs_source_drained(source, direction, tick);
+    // Relaxed: set by the tick that we have seen, or by one before it.
+    if ((atomic_load_explicit(&source->directions[direction].ticks, memory_order_relaxed) &
+         RS_TICK_SHORT) != 0) {
+        return;
     }
+    // What a ring has received comes in pieces. If nothing is left, whatever comes is an event.
+    if (direction == RS_READ && rs_source_receives(source) &&
+        rs_source_received(source, NULL) != -EAGAIN) {
+        return;
+    }
+    rs_source_drained(source, direction, tick);
+}
+
+void rs_source_tried(struct rs_source *source, enum rs_direction_name direction, uint64_t tick,
+                     ssize_t result, size_t want)
+{
+    if (result == -EAGAIN) rs_source_drained(source, direction, tick);
+    if (result > 0 && (size_t)result < want) drained_by_short(source, direction, tick);
+}
+
+// After the end of the use. The caller is inside no operation.
+static void wait_for_owners(struct rs_source *source)
+{
+    rs_owners_wait(&source->directions[RS_READ].owner, &source->directions[RS_WRITE].owner);
 }
 
 static void close_descriptor(struct rs_source *source)
 {
+    wait_for_owners(source);
     // Linux frees the number even when close fails: nothing to retry.
     (void)rs_sys.close(source->fd);
 }
 
-int rs_source_enter(struct rs_source *source)
+int rs_source_hold(struct rs_source *source)
 {
-    // Relaxed: the count keeps the descriptor's number ours until rs_source_leave(), and the flag
-    // stands for nothing but itself.
-    uint32_t before = atomic_fetch_add_explicit(&source->users, 1, memory_order_relaxed);
-
-    if (ROUSE_LIKELY((before & (SOURCE_CLOSED | SOURCE_RELEASED)) == 0)) return 0;
-    rs_source_leave(source);
+    if (ROUSE_LIKELY(rs_use_count(&source->use))) return 0;
+    rs_source_unhold(source);
     return -EBADF;
 }
 
-void rs_source_leave(struct rs_source *source)
+void rs_source_unhold(struct rs_source *source)
 {
-    uint32_t idle = SOURCE_CLOSED;
+    if (rs_use_uncount(&source->use)) close_descriptor(source);
+}
 
-    // Acq_rel: the last user closes, after everything the others did.
-    if (atomic_fetch_sub_explicit(&source->users, 1, memory_order_acq_rel) != (SOURCE_CLOSED | 1)) {
-        return;
-    }
-    // Who comes after the close is counted for a moment too, and may be the last once more: the
-    // flag lets one of them close. On failure somebody has come meanwhile, or closed. Relaxed: who
-    // was counted in between has found the flag, and used nothing.
-    if (atomic_compare_exchange_strong_explicit(&source->users, &idle, SOURCE_CLOSED | SOURCE_GONE,
-                                                memory_order_relaxed, memory_order_relaxed)) {
-        close_descriptor(source);
-    }
+bool rs_source_is_used(const struct rs_source *source)
+{
+    return rs_use_is_counted(&source->use) ||
+           rs_owner_is_inside(&source->directions[RS_READ].owner) ||
+           rs_owner_is_inside(&source->directions[RS_WRITE].owner);
 }
 
 // ---- The queue, under the home's lock ----
 
-static void queue_count(struct rs_direction *d, uint32_t change)
-{
-    // Relaxed, both: written under the lock; read outside it only as a hint.
-    uint32_t before = atomic_load_explicit(&d->queued, memory_order_relaxed);
+// A chain from the first to the last, whose `next` is NULL; `prev` of the first is the last.
 
-    atomic_store_explicit(&d->queued, before + change, memory_order_relaxed);
+static struct rouse_io_wait *queue_first(const struct rs_direction *d)
+{
+    // Relaxed: written under the lock; read outside it only as a hint.
+    return atomic_load_explicit(&d->first, memory_order_relaxed);
 }
 
-static void queue_push(struct rs_direction *d, struct rouse_io_wait *wait, bool first)
+static void queue_set_first(struct rs_direction *d, struct rouse_io_wait *wait)
 {
-    wait->next = first ? d->first : NULL;
-    wait->prev = first ? NULL : d->last;
-    *(wait->next != NULL ? &wait->next->prev : &d->last) = wait;
-    *(wait->prev != NULL ? &wait->prev->next : &d->first) = wait;
-    queue_count(d, 1);
+    // Relaxed: as above.
+    atomic_store_explicit(&d->first, wait, memory_order_relaxed);
+}
+
+static void queue_push(struct rs_direction *d, struct rouse_io_wait *wait, bool at_front)
+{
+    struct rouse_io_wait *first = queue_first(d);
+
+    wait->next = at_front ? first : NULL;
+    wait->prev = first != NULL ? first->prev : wait;
+    if (first != NULL) first->prev = wait;
+    if (first == NULL || at_front) {
+        queue_set_first(d, wait);
+    } else {
+        wait->prev->next = wait;
+    }
     // Relaxed: written under the lock; read outside it only as a hint.
     atomic_store_explicit(wait_state(wait), WAIT_QUEUED, memory_order_relaxed);
 }
@@ -132,17 +163,26 @@ static void queue_push(struct rs_direction *d, struct rouse_io_wait *wait, bool 
 // The owner of `wait` may free it as soon as it sees `state`: nothing of it is touched after.
 static void queue_remove(struct rs_direction *d, struct rouse_io_wait *wait, uint32_t state)
 {
-    *(wait->next != NULL ? &wait->next->prev : &d->last) = wait->prev;
-    *(wait->prev != NULL ? &wait->prev->next : &d->first) = wait->next;
-    queue_count(d, UINT32_MAX);  // one less
-    // Release, with the acquire in wait_granted() and rs_source_unwait(): we are done with it.
+    struct rouse_io_wait *first = queue_first(d);
+
+    if (wait->next != NULL) {
+        wait->next->prev = wait->prev;
+    } else {
+        first->prev = wait->prev;
+    }
+    if (wait == first) {
+        queue_set_first(d, wait->next);
+    } else {
+        wait->prev->next = wait->next;
+    }
+    // Release, with the acquire in wait_load(): we are done with it.
     atomic_store_explicit(wait_state(wait), state, memory_order_release);
 }
 
 // Takes the first waiter out and its waker into `waker`; none when the queue is empty.
 static void grant_first(struct rs_direction *d, struct rouse_waker *waker)
 {
-    struct rouse_io_wait *wait = d->first;
+    struct rouse_io_wait *wait = queue_first(d);
 
     *waker = (struct rouse_waker){0};
     if (wait == NULL) return;
@@ -151,15 +191,28 @@ static void grant_first(struct rs_direction *d, struct rouse_waker *waker)
     queue_remove(d, wait, WAIT_GRANTED);
 }
 
+bool rs_source_is_waited_on(const struct rs_source *source, enum rs_direction_name direction)
+{
+    return queue_first(&source->directions[direction]) != NULL;
+}
+
+static void direction_tick(struct rs_direction *d, bool hangup)
+{
+    // Relaxed: the tick changes here only, under the lock.
+    uint64_t ticks = atomic_load_explicit(&d->ticks, memory_order_relaxed);
+    // No more is known of the new one, whatever is said of the old one meanwhile.
+    uint64_t next = (ticks | RS_TICK_DRAINED | RS_TICK_SHORT) + 1;
+
+    // Release, with the acquire in rs_source_tick().
+    atomic_store_explicit(&d->ticks, next | (hangup ? RS_TICK_SHORT : ticks & RS_TICK_SHORT),
+                          memory_order_release);
+}
+
 static void direction_ready(struct rs_direction *d, bool hangup, struct rs_batch *batch)
 {
     struct rouse_waker waker;
-    // Relaxed: it changes here only, under the lock.
-    uint64_t tick = atomic_load_explicit(&d->tick, memory_order_relaxed);
 
-    // Relaxed: published by the tick. Release, that, with the acquire in rs_source_tick().
-    if (hangup) atomic_store_explicit(&d->hangup, 1, memory_order_relaxed);
-    atomic_store_explicit(&d->tick, tick + 1, memory_order_release);
+    direction_tick(d, hangup);
     grant_first(d, &waker);
     rs_batch_take(batch, &waker);
 }
@@ -187,8 +240,7 @@ void rs_source_event(struct rs_source *source, struct rouse_driver *driver, uint
 
 // ---- Homes ----
 
-// Locks the home of a direction; NULL, nothing locked, if it has none.
-static struct rouse_driver *home_lock(struct rs_direction *d)
+struct rouse_driver *rs_direction_lock(struct rs_direction *d)
 {
     for (;;) {
         // Seq_cst, with rs_source_close(): a closer that does not find our home had set its flag
@@ -207,13 +259,13 @@ static struct rouse_driver *home_lock(struct rs_direction *d)
 static struct rouse_driver *home_settle(struct rs_direction *d, struct rouse_driver *driver)
 {
     for (;;) {
-        struct rouse_driver *home = home_lock(d);
+        struct rouse_driver *home = rs_direction_lock(d);
         struct rouse_driver *none = NULL;
 
         if (home != NULL) return home;
         rs_driver_lock(driver);
         if (!driver->live) break;
-        // Seq_cst: see home_lock(). On failure somebody else settled it elsewhere.
+        // Seq_cst: see rs_direction_lock(). On failure somebody else settled it elsewhere.
         if (atomic_compare_exchange_strong_explicit(&d->home, &none, driver, memory_order_seq_cst,
                                                     memory_order_relaxed)) {
             d->foreign = 0;
@@ -237,11 +289,13 @@ static void home_leave(struct rs_source *source, enum rs_direction_name directio
         struct rs_watch *watch = rs_watch_at(&home->table, d->index);
         bool shared = is_home(other, home) && other->index == d->index;
         uint32_t before = watch->interest != 0 ? watch->interest | RS_WATCH_EDGE : 0;
+
+        if (direction == RS_READ) rs_source_receive_drop(source, home);
         uint32_t interest = shared ? before & ~interests[direction] : RS_WATCH_NONE;
 
         // The descriptor may have been closed behind our back: then there is nothing to undo.
-        (void)home->backend->ops->watch(home->backend, source->fd,
-                                        rs_watch_key(&home->table, d->index), before, interest);
+        (void)rs_driver_watch(home, source->fd, rs_watch_key(&home->table, d->index), before,
+                              interest);
         if (shared) {
             watch->interest &= ~interests[direction];
         } else {
@@ -286,9 +340,14 @@ static int watch_arm(struct rs_source *source, enum rs_direction_name direction,
     uint32_t before = fresh ? 0 : watch->interest;
 
     if ((before & interests[direction]) != 0) return 0;
-    err = home->backend->ops->watch(home->backend, source->fd, rs_watch_key(&home->table, d->index),
-                                    fresh ? RS_WATCH_NONE : before | RS_WATCH_EDGE,
-                                    before | interests[direction] | RS_WATCH_EDGE);
+    bool receives = direction == RS_READ && rs_source_receive_begin(source);
+
+    err = rs_driver_watch(home, source->fd, rs_watch_key(&home->table, d->index),
+                          fresh ? RS_WATCH_NONE : before | RS_WATCH_EDGE,
+                          before | interests[direction] | RS_WATCH_EDGE |
+                              (receives ? RS_WATCH_RECEIVE : 0));
+    if (receives && err <= 0) rs_source_receive_cancel(source);
+    if (err > 0) err = 0;
     if (err < 0 && fresh) {
         rs_watch_give_back(&home->table, d->index);
         d->index = UINT32_MAX;
@@ -296,6 +355,24 @@ static int watch_arm(struct rs_source *source, enum rs_direction_name direction,
         watch->interest = before | interests[direction];
     }
     return err;
+}
+
+// What is received has to be ended, and read, before the direction can leave: then a wait tries
+// again. As home_reconsider().
+static struct rouse_driver *receiver_leave(struct rs_source *source, struct rouse_driver *home)
+{
+    struct rs_backend *receiver = rs_driver_receiver(home);
+
+    if (receiver == NULL) return home;
+    if (rs_driver_is_kept(home)) {
+        receiver->ops->receive->end(receiver, source->fd);
+        return home;
+    }
+    // Nobody would take the event that tells of it.
+    receiver->ops->receive->halt(receiver);
+    rs_driver_unlock(home);
+    rs_driver_wake_receivers(home);
+    return NULL;
 }
 
 // A direction that is waited on elsewhere for long, or whose home is turned by nobody, goes to
@@ -310,10 +387,11 @@ static struct rouse_driver *home_reconsider(struct rs_source *source,
         d->foreign = 0;
         return home;
     }
-    d->foreign++;
-    if (d->first != NULL || (d->foreign < FOREIGN_WAITS_MAX && rs_driver_is_kept(home))) {
+    if (d->foreign < FOREIGN_WAITS_MAX) d->foreign++;
+    if (queue_first(d) != NULL || (d->foreign < FOREIGN_WAITS_MAX && rs_driver_is_kept(home))) {
         return home;
     }
+    if (direction == RS_READ && rs_source_receives(source)) return receiver_leave(source, home);
     home_leave(source, direction, home);
     rs_driver_unlock(home);
     return NULL;
@@ -324,7 +402,7 @@ static struct rouse_driver *home_for_wait(
     struct rs_source *source, enum rs_direction_name direction, struct rouse_driver *here)
 {
     struct rs_direction *d = &source->directions[direction];
-    struct rouse_driver *home = home_lock(d);
+    struct rouse_driver *home = rs_direction_lock(d);
 
     if (home != NULL) home = home_reconsider(source, direction, home, here);
     if (home != NULL || here == NULL) return home;
@@ -335,9 +413,8 @@ static struct rouse_driver *home_for_wait(
 
 static bool is_closed(const struct rs_source *source)
 {
-    // Seq_cst, with rs_source_close(): see home_lock().
-    return (atomic_load_explicit(&source->users, memory_order_seq_cst) &
-            (SOURCE_CLOSED | SOURCE_RELEASED)) != 0;
+    // Seq_cst, with rs_source_close(): see rs_direction_lock().
+    return rs_use_is_ended(&source->use, memory_order_seq_cst);
 }
 
 // Queues `wait` unless the direction has become ready since `tick` was read. 0: queued; 1: try
@@ -360,7 +437,7 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
     if (is_closed(source)) {
         result = -EBADF;
     } else if (rs_source_tick(source, direction) != tick ||
-               (d->first == NULL && rs_source_may_be_ready(source, direction))) {
+               (queue_first(d) == NULL && rs_source_may_be_ready(source, direction))) {
         // A newer event; or we stood back for a queue that is gone: then nobody else will look.
         result = 1;
     } else {
@@ -386,7 +463,7 @@ static bool waker_replace(struct rouse_io_wait *wait, const struct rouse_waker *
     struct rouse_waker spare = {0};
 
     for (;;) {
-        struct rouse_driver *home = home_lock(d);
+        struct rouse_driver *home = rs_direction_lock(d);
         // Relaxed: it changes under the lock only; without a home nothing is queued.
         bool queued = home != NULL &&
                       atomic_load_explicit(wait_state(wait), memory_order_relaxed) == WAIT_QUEUED;
@@ -427,10 +504,10 @@ static void turn_end(struct rs_source *source, enum rs_direction_name direction,
     struct rs_direction *d = &source->directions[direction];
     struct rouse_waker waker = {0};
 
-    // Relaxed: whoever was queued when we were granted is seen, through the lock; whoever came
-    // later found the queue empty and tried, or stands behind one who did.
-    if (atomic_load_explicit(&d->queued, memory_order_relaxed) == 0) return;
-    struct rouse_driver *home = home_lock(d);
+    // Whoever was queued when we were granted is seen, through the lock; whoever came later found
+    // the queue empty and tried, or stands behind one who did.
+    if (queue_first(d) == NULL) return;
+    struct rouse_driver *home = rs_direction_lock(d);
 
     if (home == NULL) return;
     if (!has_tried || rs_source_may_be_ready(source, direction) ||
@@ -449,7 +526,7 @@ void rs_source_unwait(struct rouse_io_wait *wait)
     struct rs_source *source = wait->source;
     enum rs_direction_name direction = (enum rs_direction_name)wait->direction;
     struct rs_direction *d = &source->directions[direction];
-    struct rouse_driver *home = state == WAIT_QUEUED ? home_lock(d) : NULL;
+    struct rouse_driver *home = state == WAIT_QUEUED ? rs_direction_lock(d) : NULL;
     struct rouse_waker waker = {0};
 
     if (home != NULL) {
@@ -496,27 +573,23 @@ static bool may_try(struct rs_source *source, enum rs_direction_name direction,
     // of our own task that it has set aside, the loser of a select that was lent to it: nobody
     // polls that one while the task waits for us.
     if (wait_load(wait) != WAIT_NONE) return true;
-    // Relaxed: a hint. Who queues up behind is granted in turn.
-    return atomic_load_explicit(&d->queued, memory_order_relaxed) == 0;
+    // A hint. Who queues up behind is granted in turn.
+    return queue_first(d) == NULL;
 }
 
 // Tries the operation. True if it is over.
 static bool try_operation(struct rs_source *source, enum rs_direction_name direction, uint64_t tick,
                           rs_source_function fn, void *arg, size_t want, ssize_t *result)
 {
-    *result = rs_source_enter(source);
+    *result = rs_source_enter(source, direction);
     if (*result < 0) return true;
     do {
         *result = fn(source->fd, arg);
     } while (*result == -EINTR);
-    rs_source_leave(source);
+    rs_source_leave(source, direction);
 
-    if (*result == -EAGAIN) {
-        rs_source_drained(source, direction, tick);
-        return false;
-    }
-    if (*result > 0 && (size_t)*result < want) drained_by_short(source, direction, tick);
-    return true;
+    rs_source_tried(source, direction, tick, *result, want);
+    return *result != -EAGAIN;
 }
 
 // 0: queued; 1: try again; or an error.
@@ -559,13 +632,13 @@ rouse_poll rs_source_poll(struct rs_source *source, enum rs_direction_name direc
 // Takes waiters into the batch; true when none is left.
 static bool grant_all(struct rs_direction *d, struct rs_batch *batch)
 {
-    while (d->first != NULL && !rs_batch_is_full(batch)) {
+    while (queue_first(d) != NULL && !rs_batch_is_full(batch)) {
         struct rouse_waker waker;
 
         grant_first(d, &waker);
         rs_batch_take(batch, &waker);
     }
-    return d->first == NULL;
+    return queue_first(d) == NULL;
 }
 
 bool rs_source_orphaned(struct rs_source *source, struct rouse_driver *driver,
@@ -575,6 +648,7 @@ bool rs_source_orphaned(struct rs_source *source, struct rouse_driver *driver,
         struct rs_direction *d = &source->directions[i];
 
         if (!is_home(d, driver)) continue;
+        if (i == RS_READ && rs_source_receive_orphan(source, driver)) direction_tick(d, false);
         if (!grant_all(d, batch)) return false;
         // Release: see home_leave().
         atomic_store_explicit(&d->home, NULL, memory_order_release);
@@ -590,7 +664,7 @@ static void direction_end(struct rs_source *source, enum rs_direction_name direc
 
     batch.count = 0;
     while (!ended) {
-        struct rouse_driver *home = home_lock(d);
+        struct rouse_driver *home = rs_direction_lock(d);
 
         if (home == NULL) return;
         ended = grant_all(d, &batch);
@@ -600,39 +674,24 @@ static void direction_end(struct rs_source *source, enum rs_direction_name direc
     }
 }
 
-// Sets `flag`; false if the source had ended already, or, for a release, is in use.
-static int source_end(struct rs_source *source, uint32_t flag)
-{
-    // Relaxed: the compare-exchange decides.
-    uint32_t users = atomic_load_explicit(&source->users, memory_order_relaxed);
-
-    do {
-        if ((users & (SOURCE_CLOSED | SOURCE_RELEASED)) != 0) return -EBADF;
-        if (flag == SOURCE_RELEASED && users != 0) return -EBUSY;
-        // Seq_cst, with home_lock() and is_closed(): a wait that has settled a home is found by
-        // direction_end(), and one that has not sees the flag.
-    } while (!atomic_compare_exchange_weak_explicit(&source->users, &users, users | flag,
-                                                    memory_order_seq_cst, memory_order_relaxed));
-    return (int)users;
-}
-
 void rs_source_close(struct rs_source *source)
 {
-    // Counted as a user meanwhile, so that the descriptor's number stays ours until it is no
-    // longer watched. Relaxed: as in rs_source_enter().
-    atomic_fetch_add_explicit(&source->users, 1, memory_order_relaxed);
-    if (source_end(source, SOURCE_CLOSED) >= 0) {
+    // Counted meanwhile, so that the descriptor's number stays ours until it is no longer watched.
+    (void)rs_use_count(&source->use);
+    if (rs_use_end(&source->use, RS_USE_CLOSED) == 0) {
         direction_end(source, RS_READ);
         direction_end(source, RS_WRITE);
+        rs_source_receive_forget(source);
     }
-    rs_source_leave(source);
+    rs_source_unhold(source);
 }
 
 int rs_source_release(struct rs_source *source)
 {
-    int err = source_end(source, SOURCE_RELEASED);
+    int err = rs_use_end(&source->use, RS_USE_RELEASED);
 
     if (err < 0) return err;
+    wait_for_owners(source);
     direction_end(source, RS_READ);
     direction_end(source, RS_WRITE);
     return source->fd;

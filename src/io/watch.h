@@ -15,9 +15,12 @@ struct rs_source;
 struct rs_watch {
     struct rs_source *source;  // NULL: free
     uint32_t generation;       // never 0; bumped when freed
-    uint32_t interest;         // what the back end has been told
-    uint32_t next_free;        // 1 + index of the next free one; 0: none
+    union {
+        uint32_t interest;   // what the back end has been told
+        uint32_t next_free;  // of a free one: 1 + index of the next one; 0: none
+    };
 };
+_Static_assert(sizeof(struct rs_watch) <= 16, "each idle connection has one");
 
 enum { RS_WATCH_CHUNK = 256 };
 

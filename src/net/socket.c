@@ -5,12 +5,14 @@
 #include "net/socket.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/counters.h"
 #include "base/sys.h"
+
+// In `flags`.
+enum { SOCKET_CLOSED = 1 << 0, SOCKET_LENDS = 1 << 1 };
 
 void *rs_socket_alloc(size_t size)
 {
@@ -26,10 +28,10 @@ void rs_socket_discard(struct rs_socket *socket, size_t size)
     rs_free(socket->allocator, socket, size);
 }
 
-int rs_socket_open(sa_family_t family)
+int rs_socket_open(sa_family_t family, int type)
 {
     if (family != AF_INET && family != AF_INET6) return -EAFNOSUPPORT;
-    return rs_sys.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    return rs_sys.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 void rs_socket_init(struct rs_socket *socket, int fd)
@@ -37,7 +39,7 @@ void rs_socket_init(struct rs_socket *socket, int fd)
     rs_source_init(&socket->source, fd);
     // Relaxed: published with the pointer.
     atomic_store_explicit(&socket->shares, 1, memory_order_relaxed);
-    atomic_store_explicit(&socket->closed, 0, memory_order_relaxed);
+    atomic_store_explicit(&socket->flags, 0, memory_order_relaxed);
     rs_counter_add(RS_COUNTER_SOCKETS, 1);
 }
 
@@ -59,7 +61,16 @@ static bool is_closed(const struct rs_socket *socket)
 {
     // Relaxed: the order that counts is the kernel's. Who has met our shutdown() sees the flag, for
     // that was set before.
-    return atomic_load_explicit(&socket->closed, memory_order_relaxed) != 0;
+    return (atomic_load_explicit(&socket->flags, memory_order_relaxed) & SOCKET_CLOSED) != 0;
+}
+
+// Of several closers one goes on.
+static bool set_closed(struct rs_socket *socket)
+{
+    // Relaxed: see is_closed().
+    uint32_t before = atomic_fetch_or_explicit(&socket->flags, SOCKET_CLOSED, memory_order_relaxed);
+
+    return (before & SOCKET_CLOSED) == 0;
 }
 
 // Somebody waits, or is in a system call: the kernel may hold the connection after our close().
@@ -67,26 +78,54 @@ static bool is_busy(const struct rs_socket *socket)
 {
     const struct rs_source *source = &socket->source;
 
-    // Relaxed: a hint. An operation that begins after this look is over soon.
-    return atomic_load_explicit(&source->users, memory_order_relaxed) != 0 ||
-           atomic_load_explicit(&source->directions[RS_READ].queued, memory_order_relaxed) != 0 ||
-           atomic_load_explicit(&source->directions[RS_WRITE].queued, memory_order_relaxed) != 0;
+    // A hint. An operation that begins after this look is over soon.
+    return rs_source_is_used(source) || rs_source_is_waited_on(source, RS_READ) ||
+           rs_source_is_waited_on(source, RS_WRITE);
 }
 
 void rs_socket_close(struct rs_socket *socket)
 {
-    // Relaxed: see is_closed(). Of several closers one goes on.
-    if (atomic_exchange_explicit(&socket->closed, 1, memory_order_relaxed) != 0) return;
+    if (!set_closed(socket)) return;
     rs_counter_add(RS_COUNTER_SOCKETS, -1);
 
     // A user of our own keeps the descriptor's number until the peer has been told. The shutdown
     // comes after the close, so that who is woken by it finds the source closed.
-    bool tell = is_busy(socket) && rs_source_enter(&socket->source) == 0;
+    bool tell = is_busy(socket) && rs_source_hold(&socket->source) == 0;
 
     rs_source_close(&socket->source);
     if (!tell) return;
     (void)rs_sys.shutdown(socket->source.fd, SHUT_RDWR);
-    rs_source_leave(&socket->source);
+    rs_source_unhold(&socket->source);
+}
+
+// To disconnect resets at once, whoever still uses the descriptor; a close with SO_LINGER would do
+// so only when the last of them has left. Who is woken by it finds the source closed.
+void rs_socket_reset(struct rs_socket *socket)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    if (!set_closed(socket)) return;
+    rs_counter_add(RS_COUNTER_SOCKETS, -1);
+    bool tell = rs_source_hold(&socket->source) == 0;
+
+    rs_source_close(&socket->source);
+    if (!tell) return;
+    (void)rs_sys.connect(socket->source.fd, &nobody, sizeof nobody);
+    rs_source_unhold(&socket->source);
+}
+
+bool rs_socket_lend_begin(struct rs_socket *socket)
+{
+    // Relaxed, here and below: it publishes no memory; what the two operations share is the queue
+    // of notices, in the kernel, which orders itself.
+    return (atomic_fetch_or_explicit(&socket->flags, SOCKET_LENDS, memory_order_relaxed) &
+            SOCKET_LENDS) == 0;
+}
+
+void rs_socket_lend_end(struct rs_socket *socket)
+{
+    // Relaxed: see above.
+    (void)atomic_fetch_and_explicit(&socket->flags, ~(uint32_t)SOCKET_LENDS, memory_order_relaxed);
 }
 
 ssize_t rs_socket_result(const struct rs_socket *socket, ssize_t result)
@@ -95,23 +134,64 @@ ssize_t rs_socket_result(const struct rs_socket *socket, ssize_t result)
     return is_closed(socket) ? -EBADF : result;
 }
 
-int rs_socket_set(struct rs_socket *socket, int level, int name, int value)
+ssize_t rs_socket_try(struct rs_socket *socket, enum rs_direction_name direction,
+                      rs_source_function fn, void *arg)
 {
-    int err = rs_source_enter(&socket->source);
+    struct rs_source *source = &socket->source;
+    ssize_t result = rs_source_enter(source, direction);
+
+    if (result < 0) return result;
+    uint64_t tick = rs_source_tick(source, direction);
+
+    do {
+        result = fn(source->fd, arg);
+    } while (result == -EINTR);
+    if (result == -EAGAIN) rs_source_drained(source, direction, tick);
+    rs_source_leave(source, direction);
+    return rs_socket_result(socket, result);
+}
+
+int rs_socket_set_bytes(struct rs_socket *socket, int level, int name, const void *value,
+                        socklen_t length)
+{
+    int err = rs_source_hold(&socket->source);
 
     if (err < 0) return err;
-    err = rs_sys.setsockopt(socket->source.fd, level, name, &value, sizeof value);
-    rs_source_leave(&socket->source);
+    err = rs_sys.setsockopt(socket->source.fd, level, name, value, length);
+    rs_source_unhold(&socket->source);
+    return err;
+}
+
+int rs_socket_set(struct rs_socket *socket, int level, int name, int value)
+{
+    return rs_socket_set_bytes(socket, level, name, &value, sizeof value);
+}
+
+// To ask for something is no change to the caller, but it is an operation to the source.
+static struct rs_source *source_of(const struct rs_socket *socket)
+{
+    return (struct rs_source *)&socket->source;
+}
+
+int rs_socket_get(const struct rs_socket *socket, int level, int name, void *value,
+                  socklen_t length)
+{
+    struct rs_source *source = source_of(socket);
+    int err = rs_source_hold(source);
+
+    if (err < 0) return err;
+    err = rs_sys.getsockopt(source->fd, level, name, value, &length);
+    rs_source_unhold(source);
     return err;
 }
 
 int rs_socket_shutdown_write(struct rs_socket *socket)
 {
-    int err = rs_source_enter(&socket->source);
+    int err = rs_source_hold(&socket->source);
 
     if (err < 0) return err;
     err = rs_sys.shutdown(socket->source.fd, SHUT_WR);
-    rs_source_leave(&socket->source);
+    rs_source_unhold(&socket->source);
     return err;
 }
 
@@ -119,14 +199,13 @@ int rs_socket_shutdown_write(struct rs_socket *socket)
 static int read_address(const struct rs_socket *socket, struct rouse_addr *out,
                         int (*call)(int fd, struct sockaddr *address, socklen_t *length))
 {
-    // To ask for an address is no change to the caller, but it is an operation to the source.
-    struct rs_source *source = (struct rs_source *)&socket->source;
+    struct rs_source *source = source_of(socket);
     struct rouse_addr addr = {.length = sizeof addr.storage};
-    int err = rs_source_enter(source);
+    int err = rs_source_hold(source);
 
     if (err < 0) return err;
     err = call(source->fd, (struct sockaddr *)&addr.storage, &addr.length);
-    rs_source_leave(source);
+    rs_source_unhold(source);
     if (err == 0) *out = addr;
     return err;
 }
@@ -143,5 +222,12 @@ int rs_socket_peer_address(const struct rs_socket *socket, struct rouse_addr *ou
 
 int rs_socket_describe(const struct rs_socket *socket, const char *what, char *buf, size_t size)
 {
-    return snprintf(buf, size, "%s fd %d", what, socket->source.fd);
+    struct rouse_addr addr;
+    char peer[128];
+
+    if (rs_socket_peer_address(socket, &addr) < 0 || addr.storage.ss_family == AF_UNIX ||
+        rouse_addr_format(&addr, peer, sizeof peer) < 0) {
+        return snprintf(buf, size, "%s fd %d", what, socket->source.fd);
+    }
+    return snprintf(buf, size, "%s fd %d (peer %s)", what, socket->source.fd, peer);
 }

@@ -22,7 +22,7 @@
 struct rs_socket {
     struct rs_source source;
     _Atomic uint32_t shares;
-    _Atomic uint32_t closed;  // 0 or 1
+    _Atomic uint32_t flags;  // closed, and lending
     const struct rouse_allocator *allocator;
 };
 
@@ -33,8 +33,9 @@ void *rs_socket_alloc(size_t size);
 // Takes it back: made into a socket and unshared since, or not.
 void rs_socket_discard(struct rs_socket *socket, size_t size);
 
-// A new TCP socket, non-blocking, not inherited by children: its number, or a negative errno.
-int rs_socket_open(sa_family_t family);
+// A new IPv4 or IPv6 socket, SOCK_STREAM or SOCK_DGRAM, non-blocking, not inherited by children:
+// its number, or a negative errno.
+int rs_socket_open(sa_family_t family, int type);
 
 // Takes `fd`. The caller has the one share.
 void rs_socket_init(struct rs_socket *socket, int fd);
@@ -47,12 +48,32 @@ ROUSE_NODISCARD bool rs_socket_unref(struct rs_socket *socket);
 // Ends every wait with -EBADF and lets the peer know at once. A second call does nothing.
 void rs_socket_close(struct rs_socket *socket);
 
+// As a close, and the peer sees a reset.
+void rs_socket_reset(struct rs_socket *socket);
+
 // What an operation is to report: a close shuts the socket down under operations in progress, and
 // what they see then, the end of the stream or -EPIPE, is our doing and not the peer's.
 ssize_t rs_socket_result(const struct rs_socket *socket, ssize_t result);
 
+// An operation that does not wait: tries `fn(fd, arg)` in any case, for where nobody waits nobody
+// hears of events.
+ssize_t rs_socket_try(struct rs_socket *socket, enum rs_direction_name direction,
+                      rs_source_function fn, void *arg);
+
+// Only one operation at a time lends memory to the kernel. False: another one does.
+bool rs_socket_lend_begin(struct rs_socket *socket);
+void rs_socket_lend_end(struct rs_socket *socket);
+
 // setsockopt() for an int. -EBADF once closed.
 int rs_socket_set(struct rs_socket *socket, int level, int name, int value);
+
+// The same for any value of `length` bytes.
+int rs_socket_set_bytes(struct rs_socket *socket, int level, int name, const void *value,
+                        socklen_t length);
+
+// getsockopt() for a value of `length` bytes. -EBADF once closed.
+int rs_socket_get(const struct rs_socket *socket, int level, int name, void *value,
+                  socklen_t length);
 
 // shutdown() of the sending half. -EBADF once closed.
 int rs_socket_shutdown_write(struct rs_socket *socket);

@@ -16,7 +16,11 @@ struct rouse_tcp {
 struct rouse_tcp_listener {
     struct rs_socket socket;
     _Atomic uint32_t exhausted;  // 1 while accepts back off and nobody has got through
+    void (*init)(struct rouse_tcp *conn, int fd);  // of what it accepts: see rs_tcp_init()
 };
+
+// Connections that wait to be accepted, where the user does not say.
+enum { RS_TCP_BACKLOG = 1024 };
 
 // The most that one system call is asked to move. The kernel itself stops at 2 GiB, and a transfer
 // must be short only because the socket would have blocked.

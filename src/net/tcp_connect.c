@@ -3,22 +3,19 @@
 // Connecting: to an address, and to a name. Any thread.
 //
 // The socket is watched only after connect(2) has been called: before that the kernel reports a
-// hangup. A name is resolved by getaddrinfo() on the blocking pool, with its own copy of the names,
-// since the lookup may outlive the caller.
+// hangup.
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <rouse/assert.h>
 #include <rouse/await.h>
-#include <rouse/blocking.h>
+#include <rouse/resolve.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "base/alloc.h"
 #include "base/sys.h"
+#include "net/addr.h"
 #include "net/tcp.h"
 
 // ---- To an address ----
@@ -30,7 +27,7 @@ static int connect_begin(struct rouse_tcp_connect *c)
     struct rouse_tcp *conn = rs_tcp_alloc();
 
     if (conn == NULL) return -ENOMEM;
-    int fd = rs_socket_open(address->length > 0 ? address->storage.ss_family : AF_UNSPEC);
+    int fd = rs_socket_open(rs_addr_family(address), SOCK_STREAM);
 
     if (fd < 0) {
         rs_tcp_discard(conn);
@@ -159,109 +156,21 @@ int rouse_tcp_connect(struct rouse_tcp **out, const struct rouse_addr *address)
 
 // ---- To a name ----
 
-// A lookup: one block with two shares, the caller's and the job's, since either may end first.
-struct lookup {
-    _Atomic uint32_t shares;
-    struct addrinfo *list;  // the answer
-    size_t size;            // of the block
-    const struct rouse_allocator *allocator;
-    const char *service;  // behind the host in `text`
-    char text[];
-};
-
-static struct lookup *lookup_new(const char *host, const char *service)
-{
-    size_t host_size = strlen(host) + 1;
-    size_t service_size = strlen(service) + 1;
-    size_t size = sizeof(struct lookup) + host_size + service_size;
-    const struct rouse_allocator *allocator = rs_allocator_current();
-    struct lookup *lookup = rs_alloc(allocator, size);
-
-    if (lookup == NULL) return NULL;
-    // Relaxed: published with the job.
-    atomic_store_explicit(&lookup->shares, 2, memory_order_relaxed);
-    lookup->size = size;
-    lookup->allocator = allocator;
-    memcpy(lookup->text, host, host_size);
-    memcpy(lookup->text + host_size, service, service_size);
-    lookup->service = lookup->text + host_size;
-    return lookup;
-}
-
-static void lookup_unref(void *arg)
-{
-    struct lookup *lookup = arg;
-
-    // Acq_rel: the last one comes after what the other did.
-    if (atomic_fetch_sub_explicit(&lookup->shares, 1, memory_order_acq_rel) != 1) return;
-    if (lookup->list != NULL) freeaddrinfo(lookup->list);
-    rs_free(lookup->allocator, lookup, lookup->size);
-}
-
-// `system_error` is what errno was after the call.
-static int lookup_error(int error, int system_error)
-{
-    switch (error) {
-    case 0:
-        return 0;
-    case EAI_NONAME:
-    case EAI_NODATA:
-    case EAI_ADDRFAMILY:
-    case EAI_SERVICE:
-        return -ENOENT;
-    case EAI_AGAIN:
-        return -EAGAIN;
-    case EAI_MEMORY:
-        return -ENOMEM;
-    case EAI_SYSTEM:
-        return system_error > 0 ? -system_error : -EIO;
-    default:
-        return -EIO;
-    }
-}
-
-// On the blocking pool.
-static int64_t lookup_run(void *arg)
-{
-    struct lookup *lookup = arg;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
-    int error = getaddrinfo(lookup->text, lookup->service, &hints, &lookup->list);
-
-    // The one call that has its own way to fail, and no place in the table of system calls.
-    return lookup_error(error, errno);
-}
-
-// The first address that answers; else the last one's error.
-static int connect_any(struct rouse_tcp **out, const struct addrinfo *list)
-{
-    int err = -ENOENT;
-
-    for (; list != NULL; list = list->ai_next) {
-        struct rouse_addr address = {.length = list->ai_addrlen};
-
-        if (list->ai_addrlen > sizeof address.storage) continue;
-        memcpy(&address.storage, list->ai_addr, list->ai_addrlen);
-        err = rouse_tcp_connect(out, &address);
-        if (err == 0 || err == -ECANCELED) break;
-    }
-    return err;
-}
+enum { NAME_ADDRESSES_MAX = 32 };
 
 int rouse_tcp_connect_name(struct rouse_tcp **out, const char *host, const char *service)
 {
-    struct rouse_blocking job;
+    struct rouse_addr addresses[NAME_ADDRESSES_MAX];
 
     rouse_assert(host != NULL && service != NULL,
                  "there is nothing to look up; give both a host and a service");
-    struct lookup *lookup = lookup_new(host, service);
+    int result = rouse_resolve(addresses, NAME_ADDRESSES_MAX, host, service, NULL);
+    int count = result;
 
-    if (lookup == NULL) return -ENOMEM;
-    rouse_blocking_init(&job, lookup_run, lookup, lookup_unref);
-    int err = rouse_await(&job.base);
-
-    if (err == 0) err = job.output;
-    if (err == 0) err = (int)job.result;
-    if (err == 0) err = connect_any(out, lookup->list);
-    lookup_unref(lookup);
-    return err;
+    // The first that answers; else the last one's error.
+    for (int i = 0; i < count; i++) {
+        result = rouse_tcp_connect(out, &addresses[i]);
+        if (result == 0 || result == -ECANCELED) break;
+    }
+    return result;
 }

@@ -12,17 +12,18 @@
 #include <netinet/tcp.h>
 #include <rouse/await.h>
 #include <rouse/error.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "net/addr.h"
 #include "net/tcp.h"
+#include "time/backoff.h"
 
 #define BACKOFF_MIN_NS (5 * ROUSE_NS_PER_MS)
 #define BACKOFF_MAX_NS ROUSE_NS_PER_S
 
 // Broken connections that one poll skips before it pauses: a firewall may refuse them for ever.
-enum { SKIPS_MAX = 32, BACKLOG_DEFAULT = 1024 };
+enum { SKIPS_MAX = 32 };
 
 // ---- Listening ----
 
@@ -49,8 +50,8 @@ static int listen_set_options(int fd, sa_family_t family,
 static int listen_on(const struct rouse_addr *address,
                      const struct rouse_tcp_listen_options *options)
 {
-    sa_family_t family = address->length > 0 ? address->storage.ss_family : AF_UNSPEC;
-    int fd = rs_socket_open(family);
+    sa_family_t family = rs_addr_family(address);
+    int fd = rs_socket_open(family, SOCK_STREAM);
 
     if (fd < 0) return fd;
     int err = listen_set_options(fd, family, options);
@@ -59,25 +60,11 @@ static int listen_on(const struct rouse_addr *address,
         err = rs_sys.bind(fd, (const struct sockaddr *)&address->storage, address->length);
     }
     if (err == 0) {
-        err = rs_sys.listen(fd, options->backlog > 0 ? options->backlog : BACKLOG_DEFAULT);
+        err = rs_sys.listen(fd, options->backlog > 0 ? options->backlog : RS_TCP_BACKLOG);
     }
     if (err == 0) return fd;
     (void)rs_sys.close(fd);
     return err;
-}
-
-// True, and the IPv4 form in `*out`, for the address that means every address.
-static bool any_as_ipv4(const struct rouse_addr *address, struct rouse_addr *out)
-{
-    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons(rouse_addr_port(address))};
-    struct sockaddr_in6 ipv6;
-
-    if (address->length < sizeof ipv6 || address->storage.ss_family != AF_INET6) return false;
-    memcpy(&ipv6, &address->storage, sizeof ipv6);
-    if (memcmp(&ipv6.sin6_addr, &in6addr_any, sizeof in6addr_any) != 0) return false;
-    *out = (struct rouse_addr){.length = sizeof ipv4};
-    memcpy(&out->storage, &ipv4, sizeof ipv4);
-    return true;
 }
 
 int rouse_tcp_listen(struct rouse_tcp_listener **out, const struct rouse_addr *address,
@@ -95,7 +82,7 @@ int rouse_tcp_listen(struct rouse_tcp_listener **out, const struct rouse_addr *a
     int fd = listen_on(address, options);
 
     // A kernel without IPv6 still has all of its IPv4 addresses.
-    if (fd == -EAFNOSUPPORT && !options->ipv6_only && any_as_ipv4(address, &ipv4)) {
+    if (fd == -EAFNOSUPPORT && !options->ipv6_only && rs_addr_any_as_ipv4(address, &ipv4)) {
         fd = listen_on(&ipv4, options);
     }
     if (fd < 0) {
@@ -103,6 +90,7 @@ int rouse_tcp_listen(struct rouse_tcp_listener **out, const struct rouse_addr *a
         return fd;
     }
     rs_socket_init(&listener->socket, fd);
+    listener->init = rs_tcp_init;
     *out = listener;
     return 0;
 }
@@ -153,11 +141,7 @@ static void pause_begin(struct rouse_tcp_accept *a, ssize_t error)
 {
     struct rouse_tcp_listener *listener = a->listener;
 
-    a->backoff_ns = a->backoff_ns == 0 ? BACKOFF_MIN_NS : a->backoff_ns * 2;
-    if (a->backoff_ns > BACKOFF_MAX_NS) a->backoff_ns = BACKOFF_MAX_NS;
-    a->backing_off = true;
-    rouse_sleep_init(&a->backoff, a->backoff_ns);
-
+    rs_backoff_begin(&a->backoff, BACKOFF_MIN_NS, BACKOFF_MAX_NS);
     // Relaxed: it decides who writes the line and orders nothing.
     if (atomic_exchange_explicit(&listener->exhausted, 1, memory_order_relaxed) != 0) return;
     rs_log(ROUSE_LOG_WARN, "accept on fd %d backs off: %s", listener->socket.source.fd,
@@ -175,7 +159,7 @@ static void pause_forget(struct rouse_tcp_listener *listener)
 static rouse_poll accept_end(struct rouse_tcp_accept *a, ssize_t result)
 {
     if (result >= 0) {
-        rs_tcp_init(a->conn, (int)result);
+        a->listener->init(a->conn, (int)result);
         pause_forget(a->listener);
         a->output = 0;
         return ROUSE_READY;
@@ -210,13 +194,11 @@ static rouse_poll accept_poll(struct rouse_future *self, struct rouse_context *c
     struct rouse_tcp_accept *a = ROUSE_CONTAINER_OF(self, struct rouse_tcp_accept, base);
     struct accept_tries tries = {.accept = a};
     ssize_t result;
+    int err;
 
     for (int skips = 0;; skips++) {
-        if (a->backing_off) {
-            if (rouse_future_poll(&a->backoff.base, cx) == ROUSE_PENDING) return ROUSE_PENDING;
-            a->backing_off = false;
-            if (a->backoff.output < 0) return accept_end(a, a->backoff.output);
-        }
+        if (rs_backoff_poll(&a->backoff, cx, &err) == ROUSE_PENDING) return ROUSE_PENDING;
+        if (err < 0) return accept_end(a, err);
         tries.said = 0;
         if (rs_source_poll(&a->listener->socket.source, RS_READ, &a->wait, cx, accept_try, &tries,
                            0, &result) == ROUSE_PENDING) {
@@ -236,7 +218,7 @@ static void accept_drop(struct rouse_future *self)
 {
     struct rouse_tcp_accept *a = ROUSE_CONTAINER_OF(self, struct rouse_tcp_accept, base);
 
-    if (a->backing_off) rouse_future_drop(&a->backoff.base);
+    rs_backoff_drop(&a->backoff);
     rs_source_unwait(&a->wait);
     if (a->conn != NULL) rs_tcp_discard(a->conn);
     a->conn = NULL;
@@ -245,9 +227,9 @@ static void accept_drop(struct rouse_future *self)
 static int accept_describe(const struct rouse_future *self, char *buf, size_t size)
 {
     const struct rouse_tcp_accept *a = (const struct rouse_tcp_accept *)self;
+    const char *what = a->backoff.is_pausing ? "pause before accept on" : "accept on";
 
-    return rs_socket_describe(&a->listener->socket,
-                              a->backing_off ? "pause before accept on" : "accept on", buf, size);
+    return rs_socket_describe(&a->listener->socket, what, buf, size);
 }
 
 static void accept_ended_drop(struct rouse_future *self)

@@ -11,6 +11,7 @@
 #include <rouse/await.h>
 
 #include "base/sys.h"
+#include "io/inflow.h"
 #include "net/tcp.h"
 
 // ---- What is there ----
@@ -19,7 +20,8 @@ static ssize_t read_try(int fd, void *arg)
 {
     const struct rouse_tcp_read *r = arg;
 
-    return rs_sys.recv(fd, r->buf, rs_tcp_call_size(r->size), 0);
+    (void)fd;
+    return rs_source_recv(&r->conn->socket.source, r->buf, rs_tcp_call_size(r->size));
 }
 
 static rouse_poll read_poll(struct rouse_future *self, struct rouse_context *cx)
@@ -85,17 +87,17 @@ ssize_t rouse_tcp_try_read(struct rouse_tcp *conn, void *buf, size_t size)
     struct rs_source *source = &conn->socket.source;
 
     rouse_assert(size > 0, "a read of nothing looks like the end of the stream; give it room");
-    ssize_t result = rs_source_enter(source);
+    ssize_t result = rs_source_enter(source, RS_READ);
 
     if (result < 0) return result;
     uint64_t tick = rs_source_tick(source, RS_READ);
 
     // The kernel is asked in any case: where nobody waits, nobody hears of events.
     do {
-        result = rs_sys.recv(source->fd, buf, rs_tcp_call_size(size), 0);
+        result = rs_source_recv(source, buf, rs_tcp_call_size(size));
     } while (result == -EINTR);
-    if (result == -EAGAIN) rs_source_drained(source, RS_READ, tick);
-    rs_source_leave(source);
+    rs_source_tried(source, RS_READ, tick, result, rs_tcp_call_size(size));
+    rs_source_leave(source, RS_READ);
     return rs_socket_result(&conn->socket, result);
 }
 
@@ -110,10 +112,37 @@ struct readv {
     ssize_t output;
 };
 
+// What a ring has received. -ENODATA: nothing, and the kernel is to be asked.
+static ssize_t readv_received(struct readv *r)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < r->message.msg_iovlen; i++) {
+        const struct iovec *part = &r->message.msg_iov[i];
+        struct rs_inflow_read read = {.buf = part->iov_base,
+                                      .size = part->iov_len,
+                                      .bytes_only = total > 0};
+
+        if (part->iov_len == 0) continue;
+        ssize_t result = rs_source_received(&r->conn->socket.source, &read);
+
+        rs_inflow_free(&read.spent);
+        if (result <= 0 && total == 0) return result;
+        if (result > 0) total += (size_t)result;
+        if (result < (ssize_t)part->iov_len) break;
+    }
+    return (ssize_t)total;
+}
+
 static ssize_t readv_try(int fd, void *arg)
 {
     struct readv *r = arg;
 
+    if (rs_source_receives(&r->conn->socket.source)) {
+        ssize_t result = readv_received(r);
+
+        if (result != -ENODATA) return result;
+    }
     return rs_sys.recvmsg(fd, &r->message, 0);
 }
 

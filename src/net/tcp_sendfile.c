@@ -5,67 +5,28 @@
 // A short transfer does not tell whether the socket is full or the file has ended, so it says
 // nothing about the socket: the next call answers -EAGAIN or 0.
 //
-// sendfile(2) on a connection that is gone raises SIGPIPE in the calling thread, and has no flag
-// against it. A library may not change what the program does about signals, so the signal is
-// blocked around the call and, if the call raised it, taken back before the mask is restored. One
-// that was pending before stays pending. Two short calls for up to a mebibyte of data.
+// sendfile(2) has no flag against SIGPIPE, so the signal is held back around it: two short calls
+// for up to a mebibyte of data.
 
 #include <errno.h>
-#include <pthread.h>
 #include <rouse/await.h>
-#include <signal.h>
-#include <time.h>
 
+#include "base/sigpipe.h"
 #include "base/sys.h"
 #include "net/tcp.h"
 
 // What one call is asked for at most, so that a task's budget bounds what it sends at a time.
 enum { CHUNK_MAX = 1 << 20 };
 
-struct sigpipe_guard {
-    sigset_t mask;  // of the thread, before
-    bool was_blocked;
-    bool was_pending;
-};
-
-static void sigpipe_set(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGPIPE);
-}
-
-static void sigpipe_hold(struct sigpipe_guard *guard)
-{
-    sigset_t set;
-
-    sigpipe_set(&set);
-    pthread_sigmask(SIG_BLOCK, &set, &guard->mask);
-    guard->was_blocked = sigismember(&guard->mask, SIGPIPE) == 1;
-    // Where it was not blocked none can be pending: it would have been delivered.
-    guard->was_pending = guard->was_blocked && sigpending(&set) == 0 &&
-                         sigismember(&set, SIGPIPE) == 1;
-}
-
-// `raised`: the call has failed in the way that raises the signal.
-static void sigpipe_release(const struct sigpipe_guard *guard, bool raised)
-{
-    const struct timespec at_once = {0};
-    sigset_t set;
-
-    sigpipe_set(&set);
-    if (raised && !guard->was_pending) (void)sigtimedwait(&set, NULL, &at_once);
-    if (!guard->was_blocked) pthread_sigmask(SIG_SETMASK, &guard->mask, NULL);
-}
-
 static ssize_t sendfile_try(int fd, void *arg)
 {
     struct rouse_tcp_sendfile *s = arg;
     size_t rest = s->size - s->done;
-    struct sigpipe_guard guard;
+    struct rs_sigpipe_guard guard;
 
-    sigpipe_hold(&guard);
+    rs_sigpipe_hold(&guard);
     ssize_t result = rs_sys.sendfile(fd, s->fd, &s->offset, rest < CHUNK_MAX ? rest : CHUNK_MAX);
-    sigpipe_release(&guard, result == -EPIPE);
+    rs_sigpipe_release(&guard, result == -EPIPE);
     return result;
 }
 

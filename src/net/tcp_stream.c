@@ -23,11 +23,17 @@ void rs_tcp_discard(struct rouse_tcp *conn)
 void rs_tcp_init(struct rouse_tcp *conn, int fd)
 {
     rs_socket_init(&conn->socket, fd);
+    rs_source_may_receive(&conn->socket.source);
 }
 
 void rouse_tcp_close(struct rouse_tcp *conn)
 {
     rs_socket_close(&conn->socket);
+}
+
+void rouse_tcp_reset(struct rouse_tcp *conn)
+{
+    rs_socket_reset(&conn->socket);
 }
 
 struct rouse_tcp *rouse_tcp_ref(struct rouse_tcp *conn)

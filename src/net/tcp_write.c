@@ -81,7 +81,7 @@ ssize_t rouse_tcp_write(struct rouse_tcp *conn, const void *buf, size_t size)
 ssize_t rouse_tcp_try_write(struct rouse_tcp *conn, const void *buf, size_t size)
 {
     struct rs_source *source = &conn->socket.source;
-    ssize_t result = rs_source_enter(source);
+    ssize_t result = rs_source_enter(source, RS_WRITE);
 
     if (result < 0) return result;
     uint64_t tick = rs_source_tick(source, RS_WRITE);
@@ -91,7 +91,7 @@ ssize_t rouse_tcp_try_write(struct rouse_tcp *conn, const void *buf, size_t size
         result = rs_sys.send(source->fd, buf, rs_tcp_call_size(size), MSG_NOSIGNAL);
     } while (result == -EINTR);
     if (result == -EAGAIN) rs_source_drained(source, RS_WRITE, tick);
-    rs_source_leave(source);
+    rs_source_leave(source, RS_WRITE);
     return rs_socket_result(&conn->socket, result);
 }
 

@@ -91,6 +91,11 @@ struct rouse_runtime *rs_default_pin(void)
     return default_get_or_make(true);
 }
 
+struct rouse_runtime *rs_default_pin_if_any(void)
+{
+    return default_get(true);
+}
+
 int rs_spawn(struct rouse_join_handle *handle, const struct rouse_future_spec *spec,
              const struct rouse_task_attrs *attrs, uint8_t flags)
 {

@@ -55,11 +55,6 @@ static struct rouse_spawner *spawner_new(struct rouse_executor *executor,
     return spawner;
 }
 
-static void pool_drained(void *data)
-{
-    rs_sched_notify_all(data);  // a virtual clock may jump now
-}
-
 int rouse_executor_new(struct rouse_executor **out, struct rouse_spawner **spawner,
                        const struct rouse_executor_options *options)
 {
@@ -83,8 +78,6 @@ int rouse_executor_new(struct rouse_executor **out, struct rouse_spawner **spawn
     if (executor->spawner == NULL) goto no_spawner;
     err = rs_sched_init(&executor->sched, &sched);
     if (err < 0) goto no_sched;
-    executor->sched.pool.drained = pool_drained;
-    executor->sched.pool.drained_data = &executor->sched;
     rs_worker_part(&executor->sched.workers[0]);  // a loop may wait before its first turn
     *out = executor;
     *spawner = executor->spawner;
@@ -156,8 +149,7 @@ void rouse_executor_free(struct rouse_executor *executor)
     if (executor->pid == getpid()) {
         rs_sched_close(&executor->sched);
         rouse_executor_run(executor);
-        rs_blocking_pool_close(&executor->sched.pool);
-        (void)rs_blocking_pool_wait(&executor->sched.pool, ROUSE_NEVER);
+        (void)rs_sched_end_jobs(&executor->sched, ROUSE_NEVER);
         rs_sched_deinit(&executor->sched);
     } else {
         rs_sched_discard(&executor->sched);

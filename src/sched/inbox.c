@@ -49,7 +49,7 @@ static struct rs_task_link *reverse(struct rs_task_link *list)
 
 struct rs_task_link *rs_inbox_take(struct rs_inbox *inbox)
 {
-    // Relaxed: only we empty it, so what is there stays; NULL may be out of date, which makes this
+    // Relaxed: a look whether it is worth the exchange. NULL may be out of date, which makes this
     // one miss, not the second look before sleep.
     if (atomic_load_explicit(&inbox->newest, memory_order_relaxed) == NULL) return NULL;
     // Acquire, with the release in rs_inbox_push(), of every task in the list: the pushes follow

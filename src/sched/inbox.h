@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker's inbox: where other threads put the tasks pinned to it. Any thread pushes, the owner
-// takes all of them at once, first in first out. A push cannot fail and allocates nothing.
+// A worker's inbox: where other threads put the tasks pinned to it, and new ones. Any thread
+// pushes; the owner takes all of them at once, first in first out, or the sentinel in its absence.
+// A push cannot fail and allocates nothing.
 
 #ifndef RS_SCHED_INBOX_H
 #define RS_SCHED_INBOX_H
@@ -14,10 +15,10 @@
 #include "base/link.h"
 
 // 1. `newest` is the latest task pushed, linked by `next` to those before it; NULL when empty.
-// 2. Any thread advances it by CAS to a task that nobody else sees yet; only the owner sets it to
-//    NULL, and takes all it held. So a link that is in the inbox never changes, and no task leaves
-//    while others stay: a compare that succeeds is never deceived by a task that went and came
-//    back. (Treiber's stack without its pop.)
+// 2. Any thread advances it by CAS to a task that nobody else sees yet; owner and sentinel set it
+//    to NULL, and take all it held. So a link that is in the inbox never changes, and no task
+//    leaves while others stay. (Treiber's stack without its pop: a compare that succeeds may meet a
+//    task that went and came back, and then it is on top again, whatever lies below.)
 struct rs_inbox {
     _Alignas(RS_CACHE_LINE) _Atomic(struct rs_task_link *) newest;
 };
@@ -28,8 +29,8 @@ void rs_inbox_init(struct rs_inbox *inbox);
 // sleeps. Whoever finds it not empty relies on the one who did.
 bool rs_inbox_push(struct rs_inbox *inbox, struct rs_task_link *task);
 
-// Owner only. Takes every task: the oldest, linked by `next` to the newest, whose next is NULL.
-// NULL when empty.
+// The owner and the sentinel, each of which may find that the other was faster. Takes every task:
+// the oldest, linked by `next` to the newest, whose next is NULL. NULL when empty.
 struct rs_task_link *rs_inbox_take(struct rs_inbox *inbox);
 
 // For the owner's second look before it sleeps. Any thread.

@@ -32,6 +32,10 @@ void rs_inject_push_batch(struct rs_inject *q, struct rs_task_link *first,
     // submitter stores the length, then loads the idle set; the worker enters the idle set, then
     // loads the length (rs_inject_seems_empty). One of them comes second.
     atomic_store_explicit(&q->length, locked_length(q) + count, memory_order_seq_cst);
+    // Relaxed, both: only holders of the lock write it, and who reads it may be late.
+    atomic_store_explicit(&q->pushed,
+                          atomic_load_explicit(&q->pushed, memory_order_relaxed) + count,
+                          memory_order_relaxed);
     rs_unlock(&q->lock);
 }
 
@@ -70,6 +74,12 @@ size_t rs_inject_length(const struct rs_inject *q)
 {
     // Relaxed: a hint.
     return atomic_load_explicit(&q->length, memory_order_relaxed);
+}
+
+uint64_t rs_inject_pushed(const struct rs_inject *q)
+{
+    // Relaxed: a moment's view.
+    return atomic_load_explicit(&q->pushed, memory_order_relaxed);
 }
 
 bool rs_inject_seems_empty(const struct rs_inject *q)

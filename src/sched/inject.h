@@ -19,12 +19,14 @@
 
 // 1. `first`, `last` and the links between them belong to the holder of `lock`. The last link's
 //    `next` is NULL; `last` means nothing when `first` is NULL.
-// 2. Only the holder of `lock` writes `length`, and it is exact whenever the lock is free.
+// 2. Only the holder of `lock` writes `length` and `pushed`, and they are exact whenever the lock
+//    is free.
 struct rs_inject {
     _Alignas(RS_CACHE_LINE) _Atomic size_t length;  // on a line of its own: idle workers read it
     _Alignas(RS_CACHE_LINE) struct rs_lock lock;
     struct rs_task_link *first;
     struct rs_task_link *last;
+    _Atomic uint64_t pushed;  // so far
 };
 
 void rs_inject_init(struct rs_inject *q);
@@ -43,6 +45,9 @@ uint32_t rs_inject_pop_batch(struct rs_inject *q, struct rs_task_link **out, uin
 
 // How many tasks there are, or were a moment ago.
 size_t rs_inject_length(const struct rs_inject *q);
+
+// How many tasks have been put in so far.
+uint64_t rs_inject_pushed(const struct rs_inject *q);
 
 // For the second look of a worker that has entered the idle set. False unless every task whose
 // submitter did not see that worker in the set has been taken by somebody.

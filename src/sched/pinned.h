@@ -36,16 +36,14 @@ static inline void rs_pinned_push(struct rs_pinned *q, struct rs_task_link *link
     rs_pinned_count(q, 1);
 }
 
-// The oldest task of the list, or NULL. The one behind it is prefetched: its record, and the begin
-// of its future.
+// The oldest task of the list, or NULL.
 static inline struct rs_task_link *rs_pinned_pop(struct rs_pinned *q)
 {
     struct rs_task_link *link = q->first;
 
     if (link == NULL) return NULL;
     q->first = link->next;
-    __builtin_prefetch(q->first, 1);
-    __builtin_prefetch((const void *)((uintptr_t)q->first + RS_CACHE_LINE), 1);
+    rs_task_link_prefetch(q->first);
     rs_pinned_count(q, UINT32_MAX);
     return link;
 }

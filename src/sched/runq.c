@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The run queue's four moves. The shape is that of the Go scheduler's queue: thieves copy, then
-// commit by moving `head`. Invariants and who may run at once: see runq.h.
+// The moves of the run queue that are not made for every task. The shape is that of the Go
+// scheduler's queue: thieves copy, then commit by moving `head`. Invariants, and who may run at
+// once: see runq.h.
 
 #include "sched/runq.h"
 
 #include <stddef.h>
-
-static _Atomic(struct rs_task_link *) *slot_at(struct rs_runq *q, uint64_t index)
-{
-    return &q->slots[index % RS_RUNQ_CAPACITY];
-}
 
 // Before any other thread knows of the queue.
 void rs_runq_init(struct rs_runq *q)
@@ -18,56 +14,8 @@ void rs_runq_init(struct rs_runq *q)
     atomic_init(&q->head, 0);
     atomic_init(&q->tail, 0);
     for (uint64_t i = 0; i < RS_RUNQ_CAPACITY; i++) {
-        atomic_init(slot_at(q, i), NULL);
+        atomic_init(rs_runq_slot(q, i), NULL);
     }
-}
-
-bool rs_runq_push(struct rs_runq *q, struct rs_task_link *task, bool announced)
-{
-    // Relaxed: we are its only writer (3).
-    uint64_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
-    // Acquire, with the release CAS in rs_runq_steal(): the thief that freed this slot has
-    // finished reading it.
-    uint64_t head = atomic_load_explicit(&q->head, memory_order_acquire);
-
-    if (tail - head == RS_RUNQ_CAPACITY) return false;
-
-    // Relaxed: published by the store to `tail`.
-    atomic_store_explicit(slot_at(q, tail), task, memory_order_relaxed);
-    if (announced) {
-        // Release, as below. Seq_cst, because a submitter and a worker on its way to sleep must not
-        // miss each other: the submitter stores the tail, then loads the idle set; the worker
-        // enters the idle set, then loads the tail (rs_runq_seems_shorter). One of them comes
-        // second.
-        atomic_store_explicit(&q->tail, tail + 1, memory_order_seq_cst);
-    } else {
-        // Release, with the acquire of `tail` in rs_runq_steal(): who sees the new tail sees the
-        // slot and the task behind it.
-        atomic_store_explicit(&q->tail, tail + 1, memory_order_release);
-    }
-    return true;
-}
-
-struct rs_task_link *rs_runq_pop(struct rs_runq *q)
-{
-    // Relaxed: we are its only writer (3).
-    uint64_t tail = atomic_load_explicit(&q->tail, memory_order_relaxed);
-    // Relaxed: the slots and tasks below `tail` were written, or acquired, by this thread.
-    uint64_t head = atomic_load_explicit(&q->head, memory_order_relaxed);
-
-    while (head != tail) {
-        // Relaxed: ours, see above. Read first, as it is not ours any more if the CAS fails.
-        struct rs_task_link *task = atomic_load_explicit(slot_at(q, head), memory_order_relaxed);
-
-        // Relaxed, success and failure: it tells only us, who will write the slot next. A thief
-        // needs no news of it but that its own CAS fails. It continues the release of the thief
-        // before us, so the acquire in rs_runq_push() still meets that one.
-        if (atomic_compare_exchange_weak_explicit(&q->head, &head, head + 1, memory_order_relaxed,
-                                                  memory_order_relaxed)) {
-            return task;
-        }
-    }
-    return NULL;
 }
 
 uint32_t rs_runq_take_half(struct rs_runq *q, struct rs_task_link **out, uint32_t max)
@@ -81,7 +29,7 @@ uint32_t rs_runq_take_half(struct rs_runq *q, struct rs_task_link **out, uint32_
         count = (tail - head + 1) / 2;
         if (count > max) count = max;
         for (uint64_t i = 0; i < count; i++) {
-            out[i] = atomic_load_explicit(slot_at(q, head + i), memory_order_relaxed);
+            out[i] = atomic_load_explicit(rs_runq_slot(q, head + i), memory_order_relaxed);
         }
     } while (!atomic_compare_exchange_weak_explicit(&q->head, &head, head + count,
                                                     memory_order_relaxed, memory_order_relaxed));
@@ -106,9 +54,9 @@ static void copy(struct rs_runq *to, uint64_t to_index, struct rs_runq *from, ui
         // Relaxed, both: what we read is ours only if the CAS that follows succeeds, and what we
         // write lies outside [head, tail) of our own queue until the store to its tail (4).
         struct rs_task_link *task =
-            atomic_load_explicit(slot_at(from, from_index + i), memory_order_relaxed);
+            atomic_load_explicit(rs_runq_slot(from, from_index + i), memory_order_relaxed);
 
-        atomic_store_explicit(slot_at(to, to_index + i), task, memory_order_relaxed);
+        atomic_store_explicit(rs_runq_slot(to, to_index + i), task, memory_order_relaxed);
     }
 }
 
@@ -131,7 +79,8 @@ struct rs_task_link *rs_runq_steal(struct rs_runq *from, struct rs_runq *to)
         if (count == 0) return NULL;
 
         // Relaxed: see copy().
-        struct rs_task_link *task = atomic_load_explicit(slot_at(from, head), memory_order_relaxed);
+        struct rs_task_link *task =
+            atomic_load_explicit(rs_runq_slot(from, head), memory_order_relaxed);
 
         copy(to, to_tail, from, head + 1, count - 1);
         // Release, with the acquire of `head` in rs_runq_push(), and in a steal by the owner of

@@ -48,10 +48,11 @@ static void name_thread(const struct rs_worker *worker)
 static void *worker_main(void *arg)
 {
     struct rs_worker *worker = arg;
-    struct rouse_runtime *runtime = ROUSE_CONTAINER_OF(worker->sched, struct rouse_runtime, sched);
     struct rs_overflow_stack signal_stack = {0};
-    bool faults = runtime->handle_faults &&
-                  rs_overflow_thread_enter(&signal_stack, worker->sched->allocator) == 0;
+
+    // For faults of fibers that are out of stack, and for probes.
+    worker->has_signal_stack = rs_overflow_thread_enter(&signal_stack, worker->sched->allocator) ==
+                               0;
 
     name_thread(worker);
     rs_worker_enter(worker);
@@ -59,11 +60,12 @@ static void *worker_main(void *arg)
     rs_worker_run(worker, runtime_done, worker->sched);
     rs_counter_add(RS_COUNTER_THREADS, -1);
     rs_worker_leave(worker);
-    if (faults) rs_overflow_thread_leave(&signal_stack);
+    rs_overflow_thread_leave(&signal_stack);
     return NULL;
 }
 
-// Signals go to the program's own threads; faults stay with the thread that caused them.
+// Signals go to the program's own threads; faults stay with the thread that caused them. SIGURG
+// comes from a probe.
 static void block_signals(sigset_t *before)
 {
     sigset_t set;
@@ -76,11 +78,13 @@ static void block_signals(sigset_t *before)
     (void)sigdelset(&set, SIGTRAP);
     (void)sigdelset(&set, SIGABRT);
     (void)sigdelset(&set, SIGSYS);
+    (void)sigdelset(&set, SIGURG);
     (void)pthread_sigmask(SIG_SETMASK, &set, before);
 }
 
 static void join_threads(struct rs_sched *sched)
 {
+    rs_monitor_stop(sched);
     for (unsigned i = 0; i < sched->worker_count; i++) {
         if (!sched->workers[i].threaded) continue;
         (void)pthread_join(sched->workers[i].thread, NULL);
@@ -101,7 +105,10 @@ static int start_threads(struct rs_sched *sched)
         worker->threaded = err == 0;
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (err == 0) return 0;
+    if (err == 0) {
+        rs_monitor_start(sched);
+        return 0;
+    }
     rs_sched_close(sched);
     rs_sched_stop(sched);
     join_threads(sched);
@@ -132,6 +139,9 @@ static int read_options(struct rs_sched_options *out, const struct rouse_runtime
         .blocking_threads =
             o->blocking_threads != 0 ? o->blocking_threads : RS_BLOCKING_THREADS_MAX,
         .blocking_queue = o->blocking_queue != 0 ? o->blocking_queue : RS_BLOCKING_QUEUE_MAX,
+        .lookup_threads = o->lookup_threads,
+        .lookup_queue = o->lookup_queue,
+        .histograms = o->histograms,
     };
     return 0;
 }
@@ -139,11 +149,6 @@ static int read_options(struct rs_sched_options *out, const struct rouse_runtime
 static void dump_to_stderr(void)
 {
     (void)rouse_dump(STDERR_FILENO);
-}
-
-static void pool_drained(void *data)
-{
-    rs_sched_notify_all(data);  // a virtual clock may jump now
 }
 
 static int install_handlers(const struct rouse_runtime_options *o)
@@ -169,11 +174,8 @@ int rouse_runtime_new(struct rouse_runtime **out, const struct rouse_runtime_opt
 
     if (runtime == NULL) return -ENOMEM;
     runtime->pid = getpid();
-    runtime->handle_faults = o->handle_faults;
     err = rs_sched_init(&runtime->sched, &sched);
     if (err < 0) goto no_sched;
-    runtime->sched.pool.drained = pool_drained;
-    runtime->sched.pool.drained_data = &runtime->sched;
     err = start_threads(&runtime->sched);
     if (err < 0) goto no_threads;
     *out = runtime;
@@ -263,10 +265,8 @@ int rouse_runtime_shutdown(struct rouse_runtime *runtime, uint64_t timeout_ns)
         survivors_log(sched);
         return -ETIMEDOUT;
     }
-    rs_blocking_pool_close(&sched->pool);
-    if (!rs_blocking_pool_wait(&sched->pool, deadline)) {
-        rs_log(ROUSE_LOG_WARN, "shutdown is waiting for %zu blocking jobs",
-               rs_blocking_pool_jobs(&sched->pool));
+    if (!rs_sched_end_jobs(sched, deadline)) {
+        rs_log(ROUSE_LOG_WARN, "shutdown is waiting for %zu blocking jobs", rs_sched_jobs(sched));
         return -ETIMEDOUT;
     }
     // A blocking job may wait on a driver of ours, so the workers have turned them until here.

@@ -13,7 +13,6 @@ struct rouse_runtime {
     struct rs_sched sched;
     pid_t pid;  // of the process that made it: its threads are there only
     _Atomic uint32_t next_driver;
-    bool handle_faults;
 };
 
 // The driver of some worker, for a plain thread's waits; each call may give another.
@@ -24,6 +23,8 @@ struct rs_blocking_pool *rs_runtime_pool(struct rouse_runtime *runtime);
 // The default runtime, its scheduler pinned: another thread may be about to free it. NULL if it
 // cannot be made.
 struct rouse_runtime *rs_default_pin(void);
+// The same, but NULL if there is none yet.
+struct rouse_runtime *rs_default_pin_if_any(void);
 
 // Spawns where the caller runs, or on the default runtime.
 int rs_spawn(struct rouse_join_handle *handle, const struct rouse_future_spec *spec,

@@ -15,9 +15,12 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/tls.h"
+#include "sched/observe.h"
+#include "sched/usdt.h"
 #include "task/task.h"
 
 static struct rs_sched *registry;  // under RS_GLOBAL_SCHEDULERS
+static uint32_t registered;        // so far; under the same
 
 static struct rs_sched *sched_of(struct rouse_scheduler *base)
 {
@@ -53,10 +56,15 @@ void rs_sched_submitted(struct rs_sched *sched)
     if (index >= 0) rouse_driver_notify(sched->workers[index].driver);
 }
 
-// Gives a task to a worker that is not the caller's.
-static void deliver(struct rs_sched *sched, struct rs_worker *to, struct rouse_task *task)
+// Once it is pushed the task may be gone, and a new one may be of use to any worker: so we look
+// before, and say so after.
+void rs_sched_deliver(struct rs_sched *sched, struct rs_worker *to, struct rouse_task *task)
 {
+    bool is_pinned = (task->flags & RS_TASK_PINNED) != 0;
+
     (void)rs_inbox_push(&to->inbox, &task->link);
+    // Release, with the acquire in the sentinel's take_arrivals(): who sees this sees the push.
+    if (!is_pinned) atomic_store_explicit(&to->arrivals, true, memory_order_release);
     if (rs_idle_take(&sched->idle, to->index)) rouse_driver_notify(to->driver);
 }
 
@@ -64,7 +72,7 @@ static void schedule_foreign(struct rs_sched *sched, struct rouse_task *task)
 {
     rs_sched_pin(sched);
     if ((task->flags & RS_TASK_PINNED) != 0) {
-        deliver(sched, &sched->workers[task->worker], task);
+        rs_sched_deliver(sched, &sched->workers[task->worker], task);
     } else {
         rs_inject_push(&sched->inject, &task->link);
         rs_sched_submitted(sched);
@@ -77,10 +85,13 @@ static void sched_schedule(struct rouse_scheduler *base, struct rouse_task *task
     struct rs_sched *sched = sched_of(base);
     struct rs_worker *worker = own_worker(sched);
 
+    rs_usdt_wake(task);
+    // The scheduler is alive, as in task_schedule().
+    if (rs_sched_is_observed(sched)) rs_observe_wake(task, worker);
     if (worker == NULL) {
         schedule_foreign(sched, task);
     } else if ((task->flags & RS_TASK_PINNED) != 0 && task->worker != worker->index) {
-        deliver(sched, &sched->workers[task->worker], task);
+        rs_sched_deliver(sched, &sched->workers[task->worker], task);
     } else {
         rs_worker_schedule(worker, task);
     }
@@ -97,6 +108,9 @@ static struct rs_worker *place(struct rs_sched *sched, struct rs_worker *worker)
     if (sched->worker_count == 1) return worker;
     unsigned step = 1 + rs_random_below(sched->worker_count - 1);
     struct rs_worker *other = &sched->workers[(worker->index + step) % sched->worker_count];
+
+    // Relaxed: a hint. It may be back, or gone, by the time that the task is there.
+    if (atomic_load_explicit(&other->away, memory_order_relaxed)) return worker;
     uint32_t load = rs_worker_load(other);
 
     return rs_worker_load(worker) > load + PLACEMENT_SLACK + load / PLACEMENT_FRACTION
@@ -116,24 +130,34 @@ static void count_spawn(struct rs_sched *sched, struct rs_worker *worker)
                           memory_order_relaxed);
 }
 
-// `pinned_to`: the worker's index + 1; 0: to the caller's, or any.
-static void start(struct rs_sched *sched, struct rs_worker *worker, struct rouse_task *task,
-                  bool pinned, unsigned pinned_to)
+// Whose a new task is to be, before anybody else sees it. NULL: nobody's in particular.
+static struct rs_worker *target_choose(struct rs_sched *sched, struct rs_worker *worker,
+                                       struct rouse_task *task,
+                                       const struct rouse_task_attrs *attrs)
 {
+    unsigned pinned_to = attrs != NULL ? attrs->worker : 0;
     struct rs_worker *target = worker;
 
-    if (pinned) {
+    if (pinned_to != 0 || (attrs != NULL && attrs->pinned)) {
         if (worker == NULL) target = &sched->workers[rs_random_below(sched->worker_count)];
         if (pinned_to != 0) target = &sched->workers[pinned_to - 1];
         task->flags |= RS_TASK_PINNED;
-        task->worker = (uint16_t)target->index;
+        task->worker = (uint8_t)target->index;
     } else if (worker != NULL && (task->flags & RS_TASK_FIBER) != 0) {
         target = place(sched, worker);
     }
+    return target;
+}
+
+static void start(struct rs_sched *sched, struct rs_worker *worker, struct rs_worker *target,
+                  struct rouse_task *task)
+{
+    rs_usdt_spawn(task);
+    if (rs_sched_is_observed(sched)) rs_observe_wake(task, worker);
     if (worker == NULL) {
         schedule_foreign(sched, task);
     } else if (target != worker) {
-        deliver(sched, target, task);
+        rs_sched_deliver(sched, target, task);
     } else {
         rs_worker_push(worker, task);
     }
@@ -175,13 +199,14 @@ static int spawn_admitted(struct rs_sched *sched, struct rs_worker *worker,
         return err;
     }
     task->flags |= flags;
+    struct rs_worker *target = target_choose(sched, worker, task, attrs);
+
+    rs_task_publish(task);
     count_spawn(sched, worker);
     // A task that is spawned by a task during the shutdown has been asked to end already.
     if (rs_sched_is_closing(sched)) (void)rs_state_abort(&task->state);
     if (rs_sched_is_bared(sched)) (void)rs_state_bare(&task->state);
-    unsigned pinned_to = attrs != NULL ? attrs->worker : 0;
-
-    start(sched, worker, task, pinned_to != 0 || (attrs != NULL && attrs->pinned), pinned_to);
+    start(sched, worker, target, task);
     return 0;
 }
 
@@ -211,10 +236,20 @@ int rs_sched_spawn_fiber(struct rs_sched *sched, struct rouse_join_handle *handl
 
 // ---- Counting, and the end ----
 
+uint64_t rs_sched_spawned(const struct rs_sched *sched)
+{
+    // Relaxed, both: see rs_sched_live().
+    uint64_t spawned = atomic_load_explicit(&sched->foreign_spawned, memory_order_relaxed);
+
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        spawned += atomic_load_explicit(&sched->workers[i].spawned, memory_order_relaxed);
+    }
+    return spawned;
+}
+
 uint64_t rs_sched_live(const struct rs_sched *sched)
 {
     uint64_t ended = 0;
-    uint64_t spawned = 0;
 
     // First what has ended, then what was spawned. Acquire, with the release of a worker that
     // counts a task as ended: then that task's own spawn, and all that it has spawned, are seen
@@ -223,13 +258,9 @@ uint64_t rs_sched_live(const struct rs_sched *sched)
     for (unsigned i = 0; i < sched->worker_count; i++) {
         ended += atomic_load_explicit(&sched->workers[i].ended, memory_order_acquire);
     }
-    // Relaxed, both: for a task that no task has spawned the caller sees to it, by the pins, or by
-    // the spawners, that its spawn is either seen or refused.
-    spawned += atomic_load_explicit(&sched->foreign_spawned, memory_order_relaxed);
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        spawned += atomic_load_explicit(&sched->workers[i].spawned, memory_order_relaxed);
-    }
-    return spawned - ended;
+    // For a task that no task has spawned the caller sees to it, by the pins, or by the spawners,
+    // that its spawn is either seen or refused.
+    return rs_sched_spawned(sched) - ended;
 }
 
 bool rs_sched_is_ended(const struct rs_sched *sched)
@@ -350,6 +381,7 @@ static const char *current_task_name(void)
 static void registry_add(struct rs_sched *sched)
 {
     rs_lock(rs_global_lock(RS_GLOBAL_SCHEDULERS));
+    sched->number = ++registered;
     sched->next = registry;
     if (registry != NULL) registry->prev = sched;
     registry = sched;
@@ -406,6 +438,38 @@ void rs_sched_visit_tasks(struct rs_sched *sched, void (*visit)(struct rouse_tas
     rs_unlock(&sched->foreign_lock);
 }
 
+bool rs_sched_visit_some_tasks(struct rs_sched *sched, struct rs_task_cursor *cursor, size_t count,
+                               void (*visit)(struct rouse_task *task, void *arg), void *arg,
+                               struct rs_task_link **unowned)
+{
+    struct task_visit v = {.visit = visit, .arg = arg, .unowned = unowned};
+    bool is_foreign = cursor->heap >= sched->worker_count;
+    struct rs_heap *heap = is_foreign ? sched->foreign_heap : sched->workers[cursor->heap].heap;
+
+    if (is_foreign) rs_lock(&sched->foreign_lock);
+    size_t visited = rs_heap_visit_some(heap, cursor->block, count, visit_block, &v);
+    if (is_foreign) rs_unlock(&sched->foreign_lock);
+    cursor->block += visited;
+    if (visited == count) return true;
+    *cursor = (struct rs_task_cursor){.heap = is_foreign ? 0 : cursor->heap + 1};
+    return !is_foreign;
+}
+
+void rs_sched_visit_task(struct rs_sched *sched, uintptr_t address,
+                         void (*visit)(struct rouse_task *task, void *arg), void *arg,
+                         struct rs_task_link **unowned)
+{
+    struct task_visit v = {.visit = visit, .arg = arg, .unowned = unowned};
+
+    for (unsigned i = 0; i <= sched->worker_count; i++) {
+        bool is_foreign = i == sched->worker_count;
+        struct rs_heap *heap = is_foreign ? sched->foreign_heap : sched->workers[i].heap;
+        struct rs_block *block = rs_heap_block_at(heap, address);
+
+        if (block != NULL && rs_block_is_published(block)) visit_block(block, &v);
+    }
+}
+
 static size_t workers_size(unsigned count)
 {
     return (count * sizeof(struct rs_worker) + 4095) & ~(size_t)4095;
@@ -436,6 +500,24 @@ static int workers_init(struct rs_sched *sched, const struct rs_sched_options *o
     return 0;
 }
 
+static void pool_drained(void *data)
+{
+    rs_sched_notify_all(data);  // a virtual clock may jump now
+}
+
+static void pools_init(struct rs_sched *sched, const struct rs_sched_options *o)
+{
+    rs_blocking_pool_init(&sched->pool, o->allocator, o->blocking_threads, o->blocking_queue);
+    rs_blocking_pool_init(&sched->lookups, o->allocator,
+                          o->lookup_threads != 0 ? o->lookup_threads : RS_LOOKUP_THREADS_MAX,
+                          o->lookup_queue != 0 ? o->lookup_queue : RS_LOOKUP_QUEUE_MAX);
+    sched->pool.drained = pool_drained;
+    sched->pool.drained_data = sched;
+    sched->pool.lookups = &sched->lookups;
+    sched->lookups.drained = pool_drained;
+    sched->lookups.drained_data = sched;
+}
+
 int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options)
 {
     rs_chaos_init();
@@ -453,21 +535,48 @@ int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options
     if (sched->foreign_heap == NULL) return -ENOMEM;
     int err = workers_init(sched, options);
 
-    if (err < 0) {
-        rs_heap_close(sched->foreign_heap);
-        return err;
-    }
-    rs_blocking_pool_init(&sched->pool, options->allocator, options->blocking_threads,
-                          options->blocking_queue);
+    if (err < 0) goto no_workers;
+    if (options->histograms) err = rs_observe_start(sched, RS_OBSERVE_TIMES);
+    if (err < 0) goto no_observations;
+    pools_init(sched, options);
     registry_add(sched);
+    rs_insight_attach(sched);
     return 0;
+
+no_observations:
+    rs_observe_end(sched);
+    workers_deinit(sched, sched->worker_count);
+no_workers:
+    rs_heap_close(sched->foreign_heap);
+    return err;
+}
+
+size_t rs_sched_jobs(const struct rs_sched *sched)
+{
+    return rs_blocking_pool_jobs(&sched->pool) + rs_blocking_pool_jobs(&sched->lookups);
+}
+
+bool rs_sched_end_jobs(struct rs_sched *sched, uint64_t deadline_ns)
+{
+    rs_blocking_pool_close(&sched->pool);
+    rs_blocking_pool_close(&sched->lookups);
+    return rs_blocking_pool_wait(&sched->pool, deadline_ns) &&
+           rs_blocking_pool_wait(&sched->lookups, deadline_ns);
+}
+
+static void pools_deinit(struct rs_sched *sched)
+{
+    rs_blocking_pool_deinit(&sched->lookups);
+    rs_blocking_pool_deinit(&sched->pool);
 }
 
 void rs_sched_deinit(struct rs_sched *sched)
 {
+    rs_insight_detach(sched);
     registry_remove(sched);
     wait_for_pins(sched);
-    rs_blocking_pool_deinit(&sched->pool);
+    pools_deinit(sched);
+    rs_observe_end(sched);
     workers_deinit(sched, sched->worker_count);
     rs_heap_close(sched->foreign_heap);
 }
@@ -475,7 +584,9 @@ void rs_sched_deinit(struct rs_sched *sched)
 void rs_sched_discard(struct rs_sched *sched)
 {
     registry_remove(sched);
-    rs_blocking_pool_deinit(&sched->pool);
+    rs_monitor_forget(&sched->monitor);
+    pools_deinit(sched);
+    rs_observe_end(sched);
     for (unsigned i = 0; i < sched->worker_count; i++) rs_worker_discard(&sched->workers[i]);
     rs_pages_free(sched->allocator, sched->workers, workers_size(sched->worker_count));
     rs_heap_discard(sched->foreign_heap);

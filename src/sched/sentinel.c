@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The sentinel: a worker inside a long poll cannot look after its timers, its descriptors and the
-// task in its slot. So while there is any activity, one idle worker sleeps with a limit, and when
-// that runs out, looks after the workers whose poll counter has stood still since it last looked.
+// The sentinel: a worker inside a long poll, or between several, does not look after its timers,
+// its descriptors and the task in its slot. So while there is any activity, one idle worker sleeps
+// with a limit, and when that runs out, looks after the workers that are busy and have not asked
+// their driver since it last looked.
 //
 // There is at most one. It gives up the part when it gets work itself, or when nothing has happened
 // for long; whoever then wakes to work and finds no sentinel makes a sleeping worker look, which
@@ -28,16 +29,16 @@ static bool is_busy(const struct rs_worker *worker)
     return atomic_load_explicit(&worker->current, memory_order_relaxed) != NULL;
 }
 
-static int64_t polls_of(const struct rs_worker *worker)
+static uint32_t looks_of(const struct rs_worker *worker)
 {
     // Relaxed: as above.
-    return atomic_load_explicit(&worker->counters.values[RS_COUNTER_POLLS], memory_order_relaxed);
+    return atomic_load_explicit(&worker->looks, memory_order_relaxed);
 }
 
 static void remember(struct rs_worker *w)
 {
     for (unsigned i = 0; i < w->sched->worker_count; i++) {
-        w->sentinel_seen[i] = polls_of(&w->sched->workers[i]);
+        w->sentinel_seen[i] = looks_of(&w->sched->workers[i]);
     }
 }
 
@@ -82,6 +83,37 @@ void rs_sentinel_release(struct rs_worker *w)
     }
 }
 
+// New tasks that were placed in its inbox can run anywhere. What is pinned is put back, by the same
+// push and the same look at the idle set as any other delivery: should its worker come back in
+// between, and go to sleep over an empty inbox, it is notified then.
+static void take_arrivals(struct rs_worker *w, struct rs_worker *busy)
+{
+    // Acquire, with the release in rs_sched_deliver(): what was announced has been pushed. An
+    // exchange, so that one that comes later is announced anew.
+    if (!atomic_exchange_explicit(&busy->arrivals, false, memory_order_acquire)) return;
+    struct rs_task_link *link = rs_inbox_take(&busy->inbox);
+
+    while (link != NULL) {
+        struct rs_task_link *next = link->next;
+        struct rouse_task *task = rs_task_of_link(link);
+
+        if ((task->flags & RS_TASK_PINNED) != 0) {
+            rs_sched_deliver(w->sched, busy, task);
+        } else {
+            rs_worker_push(w, task);
+        }
+        link = next;
+    }
+}
+
+static void take_hand(struct rs_worker *w, struct rs_worker *busy)
+{
+    struct rs_task_link *tasks[RS_HAND_MAX];
+    uint32_t count = rs_hand_rob(&busy->hand, tasks);
+
+    for (uint32_t i = 0; i < count; i++) rs_worker_push(w, rs_task_of_link(tasks[i]));
+}
+
 // Does what a busy worker would do between two polls.
 static void stand_in_for(struct rs_worker *w, struct rs_worker *busy)
 {
@@ -93,8 +125,12 @@ static void stand_in_for(struct rs_worker *w, struct rs_worker *busy)
 
         if (link != NULL) rs_worker_push(w, rs_task_of_link(link));
     }
-    // Relaxed: a policy. Until its owner is back, all of its queue may be stolen.
+    take_hand(w, busy);
+    // Relaxed, both: policies. Until its owner is back, all of its queue may be stolen, and nothing
+    // new is placed there.
     atomic_store_explicit(&busy->share_from, 1, memory_order_relaxed);
+    atomic_store_explicit(&busy->away, true, memory_order_relaxed);
+    take_arrivals(w, busy);
     (void)rs_driver_poll(busy->driver);
 }
 
@@ -106,7 +142,7 @@ void rs_sentinel_look(struct rs_worker *w)
     if (!w->is_sentinel) return;
     for (unsigned i = 0; i < sched->worker_count; i++) {
         struct rs_worker *other = &sched->workers[i];
-        bool stood_still = polls_of(other) == w->sentinel_seen[i];
+        bool stood_still = looks_of(other) == w->sentinel_seen[i];
 
         if (other == w) continue;
         if (is_busy(other) || !stood_still) quiet = false;

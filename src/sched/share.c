@@ -11,6 +11,9 @@
 //     fewer once one has been spawned, whose polls may take longer;
 //     one, when the queue has not been empty for SHARE_BACKLOG_NS.
 //
+// Others are told of as many again as by the first two rules, and at each look. So a worker with
+// lots to do, which is better shared at any price, does not pay for it with each task.
+//
 // What a worker keeps to itself it runs itself: it is awake, and does not sleep before its queue is
 // empty. If it does not come back from a poll, the sentinel makes its queue public. So the rule may
 // be wrong for a while; then it costs time, and no wake-up.
@@ -29,17 +32,11 @@ static uint32_t share_from(const struct rs_worker *w)
     return atomic_load_explicit(&w->share_from, memory_order_relaxed);
 }
 
-static void set_share_from(struct rs_worker *w, uint32_t count)
+static void set_share_from(struct rs_worker *w, uint32_t count, bool has_backlog)
 {
     // Relaxed: as above.
-    atomic_store_explicit(&w->share_from, count, memory_order_relaxed);
-}
-
-bool rs_share_is_due(struct rs_worker *w)
-{
-    if (++w->unoffered < share_from(w)) return false;
-    w->unoffered = 0;
-    return true;
+    atomic_store_explicit(&w->share_from, has_backlog ? 1 : count, memory_order_relaxed);
+    w->offer_every = count;
 }
 
 void rs_share_offer(struct rs_worker *w)
@@ -49,7 +46,10 @@ void rs_share_offer(struct rs_worker *w)
 
 void rs_share_spawned(struct rs_worker *w)
 {
-    if (share_from(w) > SHARE_FROM_SPAWNED) set_share_from(w, SHARE_FROM_SPAWNED);
+    // share_from is either the same or, with a backlog, 1.
+    if (w->offer_every > SHARE_FROM_SPAWNED) {
+        set_share_from(w, SHARE_FROM_SPAWNED, share_from(w) == 1);
+    }
 }
 
 bool rs_share_has_surplus(const struct rs_worker *w)
@@ -63,12 +63,11 @@ void rs_share_measure(struct rs_worker *w, uint64_t now_ns)
     uint64_t from = polls * SHARE_WORTH_NS / (now_ns - w->looked_ns + 1);
 
     if (from > SHARE_FROM_MAX) from = SHARE_FROM_MAX;
+    if (from == 0) from = 1;
     if (w->ran_dry) {
         w->ran_dry = false;
         w->dry_ns = now_ns;
-    } else if (now_ns - w->dry_ns >= SHARE_BACKLOG_NS) {
-        from = 1;
     }
-    set_share_from(w, from > 0 ? (uint32_t)from : 1);
+    set_share_from(w, (uint32_t)from, now_ns - w->dry_ns >= SHARE_BACKLOG_NS);
     rs_share_offer(w);
 }

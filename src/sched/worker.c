@@ -11,12 +11,16 @@
 
 #include <errno.h>
 #include <rouse/clock.h>
+#include <unistd.h>
 
 #include "base/choice.h"
+#include "base/number.h"
 #include "base/sys.h"
 #include "base/tls.h"
 #include "fiber/poll.h"
+#include "sched/observe.h"
 #include "sched/sched.h"
+#include "sched/usdt.h"
 #include "task/poll.h"
 
 int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned index,
@@ -25,10 +29,13 @@ int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned in
     worker->sched = sched;
     worker->index = index;
     worker->alone = sched->worker_count == 1;
+    worker->polls_awake = -1;  // it has not slept yet
     // Relaxed: not shared yet.
     atomic_store_explicit(&worker->share_from, 1, memory_order_relaxed);
+    worker->offer_every = 1;
     rs_runq_init(&worker->runq);
     rs_inbox_init(&worker->inbox);
+    rs_hand_init(&worker->hand);
     worker->heap = rs_heap_new(options->allocator);
     if (worker->heap == NULL) return -ENOMEM;
 
@@ -40,6 +47,7 @@ int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned in
     err = rs_fiber_host_init(&worker->fibers, options->allocator, options->stack_size);
     if (err < 0) goto no_fibers;
     worker->context = (struct rouse_context){.driver = worker->driver};
+    worker->number = rs_number_take();
     return 0;
 
 no_fibers:
@@ -51,51 +59,88 @@ no_driver:
 
 void rs_worker_deinit(struct rs_worker *worker)
 {
+    rs_number_give_back(worker->number);
     rouse_driver_free(worker->driver);
     rs_fiber_host_deinit(&worker->fibers);
+    rs_buffer_pool_deinit(&worker->buffers);
     rs_heap_close(worker->heap);
 }
 
 void rs_worker_discard(struct rs_worker *worker)
 {
+    rs_number_give_back(worker->number);
     rs_counters_forget(&worker->counters);
     rs_driver_discard(worker->driver);
     rs_stack_pool_discard(&worker->fibers.stacks);
+    rs_buffer_pool_deinit(&worker->buffers);
     rs_heap_discard(worker->heap);
 }
 
-// The clock is read, and the next look is due in so many polls as fit ten microseconds.
-static void worker_looked(struct rs_worker *w)
+// After how many polls the next look is due, by the length of those since the last one. At most
+// twice as many as last time: of long polls and short ones, those few may all have been short.
+static uint32_t look_interval(const struct rs_worker *w, uint64_t now)
 {
-    uint64_t now = rouse_now_ns();
-    bool often = now - w->looked_ns < 10 * ROUSE_NS_PER_US;
+    uint64_t polls = w->tick - w->looked_tick;
+    uint64_t took_ns = now - w->looked_ns;
+    bool often = took_ns < RS_WORKER_LOOK_OFTEN_NS;
+    uint64_t most = often ? RS_WORKER_LOOK_INTERVAL_MAX : RS_WORKER_LOOK_INTERVAL;
+    uint64_t fit = often ? most : polls * RS_WORKER_LOOK_NS / took_ns;
 
+    if (most > 2 * w->look_interval) most = 2 * w->look_interval;
+    if (fit > most) return (uint32_t)most;
+    return fit > 0 ? (uint32_t)fit : 1;
+}
+
+// The driver has been asked just now. The next look is due in so many polls.
+static void worker_looked(struct rs_worker *w, uint64_t now, uint32_t interval)
+{
+    // Relaxed, all: only this thread writes it, and the sentinel compares two readings; `away` is a
+    // hint for those who place tasks.
+    uint32_t looks = atomic_load_explicit(&w->looks, memory_order_relaxed);
+
+    atomic_store_explicit(&w->looks, looks + 1, memory_order_relaxed);
+    atomic_store_explicit(&w->away, false, memory_order_relaxed);
     w->looked_ns = now;
     w->now_ms = (uint32_t)(now / ROUSE_NS_PER_MS);
     w->looked_tick = w->tick;
-    w->next_look = w->tick + (often ? RS_WORKER_LOOK_INTERVAL_MAX : RS_WORKER_LOOK_INTERVAL);
+    w->look_interval = interval;
+    w->next_look = w->tick + interval;
 }
 
 void rs_worker_enter(struct rs_worker *worker)
 {
+    worker->stack_end = (uintptr_t)__builtin_frame_address(0);
+    // Release, with the acquire in rs_worker_probe(): whether it may be sent a signal.
+    atomic_store_explicit(&worker->tid, (int32_t)gettid(), memory_order_release);
     rs_counters_enter(&worker->counters);
     rs_tls.worker = worker;
+    rs_tls.number = worker->number;
     rs_tls.heap = worker->heap;
     rs_tls.fibers = &worker->fibers;
+    rs_tls.buffers = &worker->buffers;
     rs_tls.allocator = worker->sched->allocator;
     rs_tls.pool = &worker->sched->pool;
-    worker_looked(worker);
+    worker->has_rested = true;
+    rs_biased_favour(&worker->hand.lock);
+    worker_looked(worker, rouse_now_ns(), RS_WORKER_LOOK_INTERVAL);
+    rs_busy_begin(&worker->busy, worker->looked_ns);
     rs_driver_keep(worker->driver);
 }
 
 void rs_worker_leave(struct rs_worker *worker)
 {
+    rs_busy_end(&worker->busy, rouse_now_ns());
     rs_driver_unkeep(worker->driver);
+    rs_biased_disown(&worker->hand.lock);
+    // Relaxed: a probe that comes too late finds out.
+    atomic_store_explicit(&worker->tid, 0, memory_order_relaxed);
     rs_tls.pool = NULL;
     rs_tls.allocator = NULL;
+    rs_tls.buffers = NULL;
     rs_tls.fibers = NULL;
     rs_tls.heap = NULL;
     rs_tls.worker = NULL;
+    rs_tls.number = 0;
     rs_counters_leave();
 }
 
@@ -125,6 +170,7 @@ static void overflow(struct rs_worker *w)
     uint32_t count_taken = rs_runq_take_half(&w->runq, taken, OVERFLOW_MAX);
 
     if (count_taken == 0) return;  // thieves were faster: there is room
+    rs_counters_add(&w->counters, RS_COUNTER_OVERFLOWS, 1);
     for (uint32_t i = 0; i + 1 < count_taken; i++) taken[i]->next = taken[i + 1];
     taken[count_taken - 1]->next = NULL;
     rs_inject_push_batch(&w->sched->inject, taken[0], taken[count_taken - 1], count_taken);
@@ -225,14 +271,24 @@ static void inbox_drain(struct rs_worker *w)
 static void look_at_driver(struct rs_worker *w)
 {
     (void)rs_driver_poll(w->driver);
-    if (!w->alone) rs_share_measure(w, rouse_now_ns());
-    worker_looked(w);
+
+    uint64_t now = rouse_now_ns();
+
+    if (!w->alone) {
+        rs_share_measure(w, now);
+        if (!w->has_rested) rs_sentinel_release(w);
+    }
+    worker_looked(w, now, look_interval(w, now));
 }
 
 static struct rs_task_link *runq_pop(struct rs_worker *w)
 {
-    struct rs_task_link *link = rs_runq_pop(&w->runq);
+    struct rs_task_link *link = rs_hand_take(&w->hand);
 
+    if (link != NULL) return link;
+    uint32_t fit = rs_share_hand_size(w);
+
+    link = fit > 1 ? rs_hand_fill(&w->hand, &w->runq, fit) : rs_runq_pop(&w->runq);
     if (link == NULL) w->ran_dry = true;
     return link;
 }
@@ -283,6 +339,14 @@ static struct rs_task_link *inject_take(struct rs_worker *w)
     return count_taken > 0 ? taken[0] : NULL;
 }
 
+static void steal_counted(struct rs_worker *w, const struct rs_worker *victim, uint32_t tasks)
+{
+    rs_usdt_steal(w->index, victim->index, tasks);
+    if (rs_sched_is_observed(w->sched)) rs_observe_steal(w, victim, tasks);
+    rs_counters_add(&w->counters, RS_COUNTER_STEALS, tasks);
+    rs_counters_add(&w->counters, RS_COUNTER_STEAL_OPERATIONS, 1);
+}
+
 static struct rs_task_link *steal(struct rs_worker *w)
 {
     struct rs_sched *sched = w->sched;
@@ -292,10 +356,11 @@ static struct rs_task_link *steal(struct rs_worker *w)
         struct rs_worker *victim = &sched->workers[(start + i) % sched->worker_count];
 
         if (victim == w || !rs_share_has_surplus(victim)) continue;
+        uint64_t before = rs_runq_pushed(&w->runq);
         struct rs_task_link *link = rs_runq_steal(&victim->runq, &w->runq);
 
         if (link != NULL) {
-            rs_counter_add(RS_COUNTER_STEALS, 1);
+            steal_counted(w, victim, 1 + (uint32_t)(rs_runq_pushed(&w->runq) - before));
             return link;
         }
     }
@@ -353,6 +418,7 @@ static void stand_still(struct rs_worker *w)
     while ((dumps = atomic_load_explicit(pause, memory_order_relaxed)) != 0) {
         (void)rs_sys.futex_wait((uint32_t *)pause, dumps, NULL);
     }
+    if (rs_sched_is_observed(w->sched)) rs_observe_gap(w);
 }
 
 static inline void poll_begin(struct rs_worker *w, struct rouse_task *task)
@@ -376,7 +442,7 @@ static void poll_end(struct rs_worker *w)
 {
     // Release, with the acquire in is_still(): a dump that finds us out of it sees what it did.
     atomic_store_explicit(&w->current, NULL, memory_order_release);
-    rs_counter_add(RS_COUNTER_POLLS, 1);
+    rs_counters_add(&w->counters, RS_COUNTER_POLLS, 1);
     // Relaxed: a hint for placement.
     atomic_store_explicit(&w->fibers_live, (uint32_t)w->fibers.stacks.in_use, memory_order_relaxed);
 }
@@ -391,17 +457,23 @@ static void task_ended(struct rs_worker *w)
     if (ROUSE_UNLIKELY(rs_sched_is_closing(sched))) rs_sched_end_if_done(sched);
 }
 
-static inline void run_begin(struct rs_worker *w, struct rouse_task *task)
+// In their callers, whatever a probe looks like: see probe.h.
+RS_USDT_INLINE void run_begin(struct rs_worker *w, struct rouse_task *task)
 {
     rs_chaos_delay();
     poll_begin(w, task);
-    task->worker = (uint16_t)w->index;
+    task->worker = (uint8_t)w->index;
+    rs_usdt_poll_start(task);
 }
 
-static inline void run_end(struct rs_worker *w, struct rouse_task *task, rouse_task_state state)
+RS_USDT_INLINE void run_end(struct rs_worker *w, struct rouse_task *task, rouse_task_state state)
 {
+    rs_usdt_poll_end(task, state);
     poll_end(w);
     if (state == ROUSE_TASK_SCHEDULED) {
+        if ((w->context.again & 2) != 0) {
+            rs_counters_add(&w->counters, RS_COUNTER_BUDGET_YIELDS, 1);
+        }
         queue_push_again(w, task);
     } else if (state == ROUSE_TASK_ENDED) {
         task_ended(w);
@@ -412,6 +484,17 @@ __attribute__((noinline)) static void run_future(struct rs_worker *w, struct rou
 {
     run_begin(w, task);
     run_end(w, task, rs_task_poll(task, &w->context, w->now_ms));
+}
+
+// A poll of either kind that is measured. Not in the frame of the loop: it has to be right, and to
+// cost little, only.
+__attribute__((noinline)) static void run_observed(struct rs_worker *w, struct rouse_task *task)
+{
+    run_begin(w, task);
+    struct rs_observed_poll poll = rs_observe_poll_begin(w, task);
+    rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
+    rs_observe_poll_end(w, &poll, task, state);
+    run_end(w, task, state);
 }
 
 // The same pointer, but the compiler cannot know.
@@ -443,6 +526,10 @@ __attribute__((always_inline)) static inline struct rs_worker *run_task(struct r
 {
     struct rouse_task *task = rs_task_of_link(link);
 
+    if (rs_sched_is_observed(w->sched)) {
+        run_observed(w, task);
+        return w;
+    }
     if ((task->flags & RS_TASK_FIBER) != 0) return run_fiber(w, task);
     run_future(w, task);
     return w;
@@ -458,16 +545,26 @@ bool rs_worker_has_work(const struct rs_worker *w)
     for (unsigned i = 0; i < sched->worker_count; i++) {
         if (rs_share_has_surplus(&sched->workers[i])) return true;
     }
-    return !rs_pinned_is_empty(&w->pinned) || !rs_runq_seems_empty(&w->runq) ||
+    return !rs_pinned_is_empty(&w->pinned) || !w->hand.is_empty || !rs_runq_seems_empty(&w->runq) ||
            atomic_load_explicit(&w->slot, memory_order_relaxed) != NULL;  // relaxed: ours
+}
+
+static uint32_t queued(const struct rs_worker *w)
+{
+    // Relaxed: a hint.
+    return rs_runq_length(&w->runq) + atomic_load_explicit(&w->pinned.length, memory_order_relaxed);
+}
+
+uint32_t rs_worker_queue_depth(const struct rs_worker *w)
+{
+    // Relaxed: a moment's view.
+    return queued(w) + (atomic_load_explicit(&w->slot, memory_order_relaxed) != NULL);
 }
 
 uint32_t rs_worker_load(const struct rs_worker *w)
 {
-    // Relaxed: hints.
-    return rs_runq_length(&w->runq) +
-           atomic_load_explicit(&w->pinned.length, memory_order_relaxed) +
-           atomic_load_explicit(&w->fibers_live, memory_order_relaxed);
+    // Relaxed: a hint.
+    return queued(w) + atomic_load_explicit(&w->fibers_live, memory_order_relaxed);
 }
 
 // A worker may sit on an event that the kernel has given it, and still seem to sleep. So each of
@@ -517,7 +614,7 @@ static bool nothing_is_left(struct rs_worker *w, uint64_t *next)
     int woken = 0;
 
     if (rs_idle_sleepers(&sched->idle) != all) return false;
-    if (rs_blocking_pool_jobs(&sched->pool) > 0) return false;
+    if (rs_sched_jobs(sched) > 0) return false;
     for (unsigned i = 0; i < sched->worker_count; i++) {
         if (!rs_driver_is_asleep(sched->workers[i].driver)) return false;
         woken += rs_driver_poll(sched->workers[i].driver);
@@ -562,14 +659,39 @@ static void leave_idle_set(void *worker)
     w->searching = !rs_idle_leave(&w->sched->idle, w->index);
 }
 
+// Between two sleeps.
+static uint64_t awake_end(struct rs_worker *w)
+{
+    uint64_t now = rouse_now_ns();
+
+    rs_counters_add(&w->counters, RS_COUNTER_PARKS, 1);
+    if (rs_counters_get(&w->counters, RS_COUNTER_POLLS) == w->polls_awake) {
+        rs_counters_add(&w->counters, RS_COUNTER_NOOPS, 1);
+    }
+    rs_busy_end(&w->busy, now);
+    rs_usdt_park(w->index);
+    return now;
+}
+
+static void awake_begin(struct rs_worker *w)
+{
+    w->polls_awake = rs_counters_get(&w->counters, RS_COUNTER_POLLS);
+    // The polls to come are taken to be like those before.
+    worker_looked(w, rouse_now_ns(), w->look_interval);
+    rs_busy_begin(&w->busy, w->looked_ns);
+    rs_usdt_unpark(w->index);
+}
+
 static void worker_sleep(struct rs_worker *w)
 {
     uint64_t until = rs_sentinel_claim(w);
+    uint64_t begin = awake_end(w);
 
-    rs_counter_add(RS_COUNTER_PARKS, 1);
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
     (void)rs_driver_sleep(w->driver, until, leave_idle_set, w);
-    worker_looked(w);
+    rs_monitor_note(&w->sched->monitor);
+    awake_begin(w);
+    if (rs_sched_is_observed(w->sched)) rs_observe_park(w, begin, w->looked_ns);
     w->ran_dry = true;
     if (until != ROUSE_NEVER) rs_sentinel_look(w);
 }
@@ -579,7 +701,9 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 {
     struct rs_idle *idle = &w->sched->idle;
 
+    w->has_rested = true;
     rs_heap_flush(w->heap);
+    rs_buffer_pool_rest(&w->buffers);
     rs_driver_prepare_sleep(w->driver);
     rs_chaos_delay();
     rs_idle_enter(idle, w->index, w->searching);
@@ -593,10 +717,14 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
 }
 
 // A worker that wakes to work while others sleep sees to it that one of them keeps an eye on it.
+// And so it does at each look: that one may have fallen asleep for good.
 __attribute__((always_inline)) static inline struct rs_worker *worker_run_one(
     struct rs_worker *w, struct rs_task_link *link)
 {
-    if (!w->alone) rs_sentinel_release(w);
+    if (ROUSE_UNLIKELY(w->has_rested)) {
+        w->has_rested = false;
+        rs_sentinel_release(w);
+    }
     if (ROUSE_UNLIKELY(!w->has_run)) quiet_end(w);
     return run_task(w, link);
 }
@@ -648,6 +776,7 @@ enum { TURN_POLLS_MAX = 256 };
 void rs_worker_part(struct rs_worker *w)
 {
     rs_heap_flush(w->heap);
+    rs_buffer_pool_rest(&w->buffers);
     rs_driver_prepare_sleep(w->driver);
     rs_idle_enter(&w->sched->idle, w->index, w->searching);
     w->searching = false;

@@ -6,13 +6,14 @@
 //
 //     slot      one stealable task that a task here woke last: run next, at most 3 in a row
 //     runq      stealable tasks; thieves take half
+//     hand      the next few of them, where polls are short
 //     pinned    tasks that only this worker may run, with a slot of their own: where there is no
 //               other worker, all of them
 //     inbox     pinned tasks, and new ones placed here, from other threads
 //
 // 1. Only the worker's own thread touches what is not atomic, and only it runs its loop.
 // 2. `current` is the task in a poll from before that until after it. RS_COUNTER_POLLS of
-//    `counters` grows with each.
+//    `counters` grows with each. What a worker has counted stays when its thread leaves the loop.
 
 #ifndef RS_SCHED_WORKER_H
 #define RS_SCHED_WORKER_H
@@ -24,13 +25,17 @@
 #include "base/counters.h"
 #include "base/cpu.h"
 #include "fiber/fiber.h"
+#include "io/buffer.h"
 #include "io/driver.h"
+#include "sched/busy.h"
+#include "sched/hand.h"
 #include "sched/idle.h"
 #include "sched/inbox.h"
 #include "sched/pinned.h"
 #include "sched/runq.h"
 #include "task/slab.h"
 
+struct rs_observations;
 struct rs_sched;
 
 // How many tasks from the slot run in a row before the queues get a turn: a pair that wakes each
@@ -38,12 +43,16 @@ struct rs_sched;
 enum { RS_WORKER_SLOT_RUNS = 3 };
 // Every so many polls the injection queue goes first, and the driver is asked: neither may starve
 // behind a worker that keeps itself busy. Prime, so as not to fall into step with a program. Where
-// polls are so short that this is too often, four times as many.
+// polls are so short that this is too often, four times as many; where they are long, as many as
+// take LOOK_NS, or each.
 enum { RS_WORKER_LOOK_INTERVAL = 61, RS_WORKER_LOOK_INTERVAL_MAX = 4 * RS_WORKER_LOOK_INTERVAL };
+#define RS_WORKER_LOOK_OFTEN_NS (10 * ROUSE_NS_PER_US)
+#define RS_WORKER_LOOK_NS (500 * ROUSE_NS_PER_US)
 
 struct rs_worker {
     struct rs_sched *sched;
     unsigned index;
+    uint8_t number;    // among all workers of the process; 0: it has none
     bool alone;        // there is no other worker
     bool searching;    // counted in the idle set
     bool threaded;     // `thread` runs it
@@ -52,32 +61,46 @@ struct rs_worker {
     bool bared;        // and their shields broken
     bool parted;       // between two turns: in the idle set
     bool has_run;      // a task, since it last looked whether a virtual clock may jump
+    bool has_rested;   // since its last poll
     bool is_sentinel;
+    int64_t polls_awake;  // how many there were when it last woke
     uint64_t sentinel_period_ns;
-    uint32_t sentinel_quiet;                // looks in a row at workers that did nothing
-    int64_t sentinel_seen[RS_WORKERS_MAX];  // the others' polls at the last look
+    uint32_t sentinel_quiet;                 // looks in a row at workers that did nothing
+    uint32_t sentinel_seen[RS_WORKERS_MAX];  // the others' looks at their drivers, at the last one
     uint32_t tick;
     uint32_t slot_runs;
-    uint32_t next_look;    // the tick of the next look at the driver
-    uint32_t looked_tick;  // and of the last one
-    uint64_t looked_ns;    // the clock as of then
-    uint32_t now_ms;       // the same, for the dump
-    uint32_t unoffered;    // stealable tasks queued since others were told: see share.c
-    bool ran_dry;          // the stealable queue was empty since the last look
-    uint64_t dry_ns;       // when it was last known to have been
+    uint32_t next_look;      // the tick of the next look at the driver
+    uint32_t look_interval;  // in ticks, as of the last one
+    uint32_t looked_tick;    // when that was
+    uint64_t looked_ns;      // the clock as of then
+    uint32_t now_ms;         // the same, for the dump
+    uint32_t offer_every;    // stealable tasks queued, others are told: see share.c
+    uint32_t unoffered;      // those queued since
+    bool ran_dry;            // the stealable queue was empty since the last look
+    uint64_t dry_ns;         // when it was last known to have been
     pthread_t thread;
+    bool has_signal_stack;  // so it may be sent a signal, for a probe
+    uintptr_t stack_end;    // above the loop's frame
     struct rouse_driver *driver;
     struct rs_heap *heap;
     struct rs_pinned pinned;
+    struct rs_hand hand;
     struct rouse_context context;
     struct rs_fiber_host fibers;
+    struct rs_buffer_pool buffers;
     struct rs_counters counters;
+    struct rs_observations *observations;  // see observe.h
     // Read by others now and then.
     _Alignas(RS_CACHE_LINE) _Atomic uint64_t spawned;  // by this worker; on any worker
     _Atomic uint64_t ended;                            // on this worker
     _Atomic uint32_t fibers_live;
+    _Atomic uint32_t looks;                // at the driver, so far
     _Atomic(struct rouse_task *) current;  // NULL between polls
     _Atomic uint32_t share_from;           // as many stealable tasks are worth another worker
+    _Atomic bool arrivals;                 // the inbox may hold tasks for any worker
+    _Atomic bool away;                     // the sentinel stands in for it
+    _Atomic int32_t tid;                   // of the thread that runs the loop; 0: none does
+    struct rs_busy busy;
     _Alignas(RS_CACHE_LINE) _Atomic(struct rs_task_link *) slot;
     struct rs_inbox inbox;
     struct rs_runq runq;
@@ -120,12 +143,28 @@ void rs_worker_push(struct rs_worker *worker, struct rouse_task *task);
 // How much the worker has on its hands, to place fibers by.
 uint32_t rs_worker_load(const struct rs_worker *worker);
 
+// How many tasks wait in its queues, or did a moment ago, but for the inbox. Any thread.
+uint32_t rs_worker_queue_depth(const struct rs_worker *worker);
+
 // True if there may be something to run, seen from any thread.
 bool rs_worker_has_work(const struct rs_worker *worker);
 
 // Whether a stealable task that is queued now has to be announced to others: it is one of so many.
 // The queue's push must then be seq_cst, and rs_share_offer() follow.
-bool rs_share_is_due(struct rs_worker *worker);
+static inline bool rs_share_is_due(struct rs_worker *w)
+{
+    if (++w->unoffered < w->offer_every) return false;
+    w->unoffered = 0;
+    return true;
+}
+
+// How many stealable tasks may be taken in hand, out of thieves' reach: a part of what is worth
+// nobody's coming.
+static inline uint32_t rs_share_hand_size(const struct rs_worker *w)
+{
+    return w->offer_every / 8;
+}
+
 // Wakes another worker, if one sleeps and there is work for two.
 void rs_share_offer(struct rs_worker *worker);
 // A task was spawned here: what it will cost nobody knows.
@@ -138,6 +177,7 @@ bool rs_share_has_surplus(const struct rs_worker *worker);
 // Looks after busy workers from an idle one, when its sleep has run out: see sentinel.c.
 uint64_t rs_sentinel_claim(struct rs_worker *worker);
 void rs_sentinel_look(struct rs_worker *worker);
+// Before the first poll after a rest, and at each look at the driver that comes after that.
 void rs_sentinel_release(struct rs_worker *worker);
 
 #endif

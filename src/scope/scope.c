@@ -98,6 +98,14 @@ static int outer_record(const struct rouse_scope *scope, struct rs_scope_record 
     return 0;
 }
 
+// True also if nobody has waited since, and so felt it.
+static bool has_expired(const struct rouse_scope *scope)
+{
+    uint64_t deadline_ns = scope->region.sleep.deadline_ns;
+
+    return scope->region.expired || (deadline_ns != ROUSE_NEVER && deadline_ns <= rouse_now_ns());
+}
+
 // Made when it is first needed; NULL without memory.
 static struct rs_scope_record *record_of(struct rouse_scope *scope)
 {
@@ -116,7 +124,7 @@ static struct rs_scope_record *record_of(struct rouse_scope *scope)
                             rouse_allocator_default());
 
     if (record == NULL) return NULL;
-    if (cause == NULL && scope->region.expired) cause = &deadline_passed;
+    if (cause == NULL && has_expired(scope)) cause = &deadline_passed;
     if (cause != NULL) rs_scope_record_cancel(record, cause, cause->error);
     scope->record = record;
     return record;

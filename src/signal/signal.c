@@ -32,7 +32,7 @@
 #include "base/thread.h"
 #include "signal/signal.h"
 
-enum { SIGNAL_COUNT = 65, WAKE_BATCH = 16 };
+enum { SIGNAL_COUNT = 65, SIGNAL_CLASSIC_MAX = 31, WAKE_BATCH = 16 };
 
 // `state` of a future, under the lock.
 enum { SIGNAL_UNLINKED = 0, SIGNAL_LINKED = 1 };
@@ -41,6 +41,7 @@ struct signal_number {
     struct rouse_signal *first;
     struct rouse_signal *last;
     uint64_t count;
+    size_t waits;  // futures made and not ended, in the list or not
     void (*action)(void);
     bool caught;
     struct sigaction before;  // written before our handler is in place, so it may read it
@@ -344,32 +345,29 @@ static bool can_be_caught(int number)
     if (number < 1 || number >= SIGNAL_COUNT || number == SIGKILL || number == SIGSTOP) {
         return false;
     }
+    // What lies between the classic signals and those of real time is the C library's.
+    if (number > SIGNAL_CLASSIC_MAX && number < SIGRTMIN) return false;
     rs_thread_async_signals(&asynchronous);
     return sigismember(&asynchronous, number) == 1;
 }
 
-// Sees to it that the signal reaches the thread.
-static int catch_signal(int number)
+// Call with the lock held. Sees to it that the signal reaches the thread.
+static int catch_locked(int number)
 {
-    int err;
+    int err = thread_start_locked();
 
-    if (!can_be_caught(number)) return -EINVAL;
-    rs_lock(&state.lock);
-    err = thread_start_locked();
-    if (err == 0) err = install_locked(number);
-    rs_unlock(&state.lock);
-    return err;
+    return err < 0 ? err : install_locked(number);
 }
 
 int rs_signal_set_action(int number, void (*action)(void))
 {
-    int err = catch_signal(number);
-
-    if (err < 0) return err;
+    if (!can_be_caught(number)) return -EINVAL;
     rs_lock(&state.lock);
-    state.numbers[number].action = action;
+    int err = catch_locked(number);
+
+    if (err == 0) state.numbers[number].action = action;
     rs_unlock(&state.lock);
-    return 0;
+    return err;
 }
 
 // Call with the lock held. A handler that came after ours stays.
@@ -384,6 +382,22 @@ static void restore_locked(int number)
     if (rs_sys.sigaction(number, NULL, &now) == 0 && is_ours(&now)) {
         (void)rs_sys.sigaction(number, &n->before, NULL);
     }
+}
+
+int rouse_signal_release(int number)
+{
+    int err = 0;
+
+    if (!can_be_caught(number)) return -EINVAL;
+    rs_lock(&state.lock);
+    if (state.numbers[number].waits > 0 || state.numbers[number].action != NULL) {
+        err = -EBUSY;
+    } else if (state.numbers[number].caught) {
+        restore_locked(number);
+        tell_thread();  // it is to block the signal again
+    }
+    rs_unlock(&state.lock);
+    return err;
 }
 
 void rs_signal_thread_stop(void)
@@ -409,13 +423,14 @@ void rs_signal_thread_stop(void)
     rs_unlock(&state.lock);
 }
 
-// Call with the lock held. Takes `signal` out of its list if it has come; its waker goes to
-// `*spare`.
+// Call with the lock held. Takes `signal` out of its list if it has come, which ends it; its waker
+// goes to `*spare`.
 static bool take_if_ready(struct rouse_signal *signal, struct rouse_waker *spare)
 {
     struct signal_number *n = &state.numbers[signal->number];
 
     if (n->count <= signal->seen) return false;
+    n->waits--;
     if (signal->state == SIGNAL_LINKED) unlink_future(n, signal);
     *spare = signal->waker;
     signal->waker = (struct rouse_waker){0};
@@ -473,6 +488,7 @@ static void signal_drop(struct rouse_future *self)
 
     if (s->output < 0) return;
     rs_lock(&state.lock);
+    state.numbers[s->number].waits--;
     if (s->state == SIGNAL_LINKED) unlink_future(&state.numbers[s->number], s);
     waker = s->waker;
     s->waker = (struct rouse_waker){0};
@@ -501,17 +517,18 @@ static const struct rouse_future_vtable signal_vtable = {
 
 void rouse_signal_init(struct rouse_signal *signal, int number)
 {
-    int err = catch_signal(number);
-
-    *signal = (struct rouse_signal){.base.vtable = &signal_vtable, .number = number};
-    if (err < 0) {
-        signal->output = err;
-        return;
-    }
+    *signal =
+        (struct rouse_signal){.base.vtable = &signal_vtable, .number = number, .output = -EINVAL};
+    if (!can_be_caught(number)) return;
     rs_lock(&state.lock);
-    // Relaxed: only the number matters. Under the lock, so none is between `noted` and `count`.
-    signal->seen = state.numbers[number].count +
-                   atomic_load_explicit(&state.noted[number], memory_order_relaxed);
+    signal->output = catch_locked(number);
+    if (signal->output == 0) {
+        struct signal_number *n = &state.numbers[number];
+
+        n->waits++;
+        // Relaxed: only the number matters. Under the lock, so none is between `noted` and `count`.
+        signal->seen = n->count + atomic_load_explicit(&state.noted[number], memory_order_relaxed);
+    }
     rs_unlock(&state.lock);
 }
 

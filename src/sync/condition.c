@@ -103,6 +103,14 @@ static int condition_wait_describe(const struct rouse_future *self, char *buf, s
     return snprintf(buf, size, "a signal of condition %p", (void *)w->condition);
 }
 
+static void condition_wait_inspect(const struct rouse_future *self,
+                                   struct rouse_inspector *inspector)
+{
+    const struct rouse_condition_wait *w = (const struct rouse_condition_wait *)self;
+
+    if (w->stage == RELOCKING) inspector->part(inspector, &w->relock.base, 0, false);
+}
+
 static void unlock_untaken(struct rouse_future *self)
 {
     struct rouse_condition_wait *w = wait_of(self);
@@ -118,7 +126,8 @@ static const struct rouse_future_vtable wait_vtable = {
     .name = "condition wait",
     .describe = condition_wait_describe,
     .cancel_kind = rouse_cancel_kind_terminal,
-    .ended = &wait_ended};
+    .ended = &wait_ended,
+    .inspect = condition_wait_inspect};
 
 void rouse_condition_wait_init(struct rouse_condition_wait *wait, struct rouse_condition *condition,
                                struct rouse_mutex *mutex)

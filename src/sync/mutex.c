@@ -34,6 +34,7 @@
 #include <stdio.h>
 
 #include "fiber/direct.h"
+#include "sync/holder.h"
 #include "sync/wait_queue.h"
 
 enum { LOCKED = 1 << 0, WAITED = 1 << 1, WOKEN = 1 << 2, KEPT = 1 << 3 };
@@ -176,9 +177,18 @@ static inline int try_lock(struct rouse_mutex *mutex)
     return try_lock_from(mutex, word);
 }
 
+// The same for the running task, or a thread of the program's.
+static inline int try_lock_here(struct rouse_mutex *mutex)
+{
+    int err = try_lock(mutex);
+
+    if (err == 0) rs_holder_set_to_current(&mutex->holder);
+    return err;
+}
+
 int rouse_mutex_try_lock(struct rouse_mutex *mutex)
 {
-    return try_lock(mutex);
+    return try_lock_here(mutex);
 }
 
 // ---- Unlocked ----
@@ -308,17 +318,12 @@ static void patrol(struct rouse_mutex_lock *l, struct rouse_context *cx)
     }
 }
 
-static rouse_poll mutex_lock_poll(struct rouse_future *self, struct rouse_context *cx)
+// In the queue, or on the way there. Out of line, so that a mutex that is free costs no more than
+// that.
+__attribute__((noinline)) static rouse_poll lock_with_others(struct rouse_mutex_lock *l,
+                                                             struct rouse_context *cx)
 {
-    struct rouse_mutex_lock *l = lock_of(self);
     struct wakers wakers = {0};
-
-    if (!l->waiter.pushed) {
-        if (!rouse_context_spend(cx)) return ROUSE_PENDING;
-        if (try_lock(l->mutex) == 0) return ROUSE_READY;
-        l->waiter.want = rouse_now_ns();
-        rouse_sleep_until_init(&l->patrol, l->waiter.want + BARGE_NS);
-    }
     bool locked = l->waiter.pushed && lock_queued(l);
 
     if (!locked) {
@@ -331,8 +336,25 @@ static rouse_poll mutex_lock_poll(struct rouse_future *self, struct rouse_contex
         patrol(l, cx);
         return ROUSE_PENDING;
     }
+    rs_holder_set(&l->mutex->holder, cx->task);
     if (l->waiter.pushed) rouse_future_drop(&l->patrol.base);
     return ROUSE_READY;
+}
+
+static rouse_poll mutex_lock_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rouse_mutex_lock *l = lock_of(self);
+
+    if (!l->waiter.pushed) {
+        if (!rouse_context_spend(cx)) return ROUSE_PENDING;
+        if (try_lock(l->mutex) == 0) {
+            rs_holder_set(&l->mutex->holder, cx->task);
+            return ROUSE_READY;
+        }
+        l->waiter.want = rouse_now_ns();
+        rouse_sleep_until_init(&l->patrol, l->waiter.want + BARGE_NS);
+    }
+    return lock_with_others(l, cx);
 }
 
 // If this one was woken for a free mutex, the next has to be.
@@ -368,7 +390,20 @@ static int mutex_lock_describe(const struct rouse_future *self, char *buf, size_
 {
     const struct rouse_mutex_lock *l = (const struct rouse_mutex_lock *)self;
 
-    return snprintf(buf, size, "mutex %p", (void *)l->mutex);
+    if (!l->waiter.pushed) return snprintf(buf, size, "mutex %p", (void *)l->mutex);
+    // It is polled now and then, so the time of the last poll says little.
+    return snprintf(buf, size, "mutex %p, for %.3f s so far", (void *)l->mutex,
+                    (double)(rouse_now_ns() - l->waiter.want) / 1e9);
+}
+
+// Whoever comes too late for its turn does not keep the others out for long, so only the holder
+// counts. Between its exchange and its store the word names the one before: it runs then.
+static void mutex_lock_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_mutex *mutex = ((const struct rouse_mutex_lock *)self)->mutex;
+
+    if (!rouse_mutex_is_locked(mutex)) return;
+    inspector->needs(inspector, rs_holder_get(&mutex->holder), ROUSE_NEED_RELEASE);
 }
 
 static const struct rouse_future_vtable lock_ended = {.drop = unlock_untaken, .name = "mutex lock"};
@@ -378,7 +413,8 @@ static const struct rouse_future_vtable lock_vtable = {
     .name = "mutex lock",
     .describe = mutex_lock_describe,
     .cancel_kind = rouse_cancel_kind_total,
-    .ended = &lock_ended};
+    .ended = &lock_ended,
+    .inspect = mutex_lock_inspect};
 
 void rouse_mutex_lock_init(struct rouse_mutex_lock *lock, struct rouse_mutex *mutex)
 {
@@ -399,7 +435,7 @@ int rouse_mutex_lock(struct rouse_mutex *mutex)
 {
     struct rouse_mutex_lock lock;
 
-    if (rs_direct_may_try() && try_lock(mutex) == 0) {
+    if (rs_direct_may_try() && try_lock_here(mutex) == 0) {
         rs_direct_tried();
         return 0;
     }

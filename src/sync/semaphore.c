@@ -8,15 +8,15 @@
 // 2. Permits that are not enough for the first waiter stay in the word, for it.
 // 3. CLOSED is set for good, and no waiter is pushed afterwards.
 
-#include "sync/semaphore.h"
-
 #include <errno.h>
 #include <rouse/assert.h>
 #include <rouse/await.h>
+#include <rouse/semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #include "fiber/direct.h"
+#include "sync/holder.h"
 #include "sync/wait_queue.h"
 
 enum { WAITED = 1 << 0, CLOSED = 1 << 1, PERMIT = 1 << 2 };
@@ -95,7 +95,7 @@ static bool serve(struct rouse_semaphore *semaphore, uint64_t fresh, struct rs_b
         full = rs_batch_is_full(batch);
         if (full) break;
         word -= q->first->want * PERMIT;
-        rs_waitq_settle(q, q->first, RS_WAITER_GRANTED, &waker);
+        rs_waitq_grant(q, q->first, &waker);
         rs_batch_take(batch, &waker);
     }
     if (rs_waitq_is_empty(q)) word &= ~(uint64_t)WAITED;
@@ -131,15 +131,14 @@ static bool give(struct rouse_semaphore *semaphore, uint64_t permits)
     return true;
 }
 
-static inline void release(struct rouse_semaphore *semaphore, uint64_t permits, uint64_t most)
+void rouse_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits)
 {
     // Relaxed: only a guess for the exchange.
     uint64_t word = atomic_load_explicit(word_of(semaphore), memory_order_relaxed);
 
     for (;;) {
-        rouse_assert(word / PERMIT + permits <= most,
-                     "no more is given back than was taken; release what was acquired, and if "
-                     "that is a lock, lock it first");
+        rouse_assert(word / PERMIT + permits <= ROUSE_SEMAPHORE_PERMITS_MAX,
+                     "a semaphore has less than 2^61 permits; release what was acquired");
         if ((word & WAITED) != 0) {
             if (give(semaphore, permits)) return;
             word = atomic_load_explicit(word_of(semaphore), memory_order_relaxed);
@@ -152,16 +151,6 @@ static inline void release(struct rouse_semaphore *semaphore, uint64_t permits, 
             return;
         }
     }
-}
-
-void rs_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits, uint64_t most)
-{
-    release(semaphore, permits, most);
-}
-
-void rouse_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits)
-{
-    release(semaphore, permits, ROUSE_SEMAPHORE_PERMITS_MAX);
 }
 
 void rouse_semaphore_close(struct rouse_semaphore *semaphore)
@@ -244,6 +233,7 @@ static void acquire_drop(struct rouse_future *self)
         return;
     }
     bool granted = a->waiter.state == RS_WAITER_GRANTED;
+    if (granted) rs_waitq_taken(q);
     rs_waitq_unlock(q);
     if (granted) rouse_semaphore_release(a->semaphore, a->waiter.want);
 }
@@ -271,6 +261,13 @@ static int acquire_describe(const struct rouse_future *self, char *buf, size_t s
                     (unsigned long long)rouse_semaphore_available(a->semaphore));
 }
 
+static void acquire_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_semaphore_acquire *a = (const struct rouse_semaphore_acquire *)self;
+
+    inspector->needs(inspector, rs_holder_get(&a->semaphore->waiters.granted), ROUSE_NEED_TURN);
+}
+
 static const struct rouse_future_vtable acquire_ended = {
     .drop = release_untaken, .name = "semaphore acquire", .result = acquire_result};
 static const struct rouse_future_vtable acquire_vtable = {
@@ -279,7 +276,8 @@ static const struct rouse_future_vtable acquire_vtable = {
     .name = "semaphore acquire",
     .describe = acquire_describe,
     .cancel_kind = rouse_cancel_kind_total,
-    .ended = &acquire_ended};
+    .ended = &acquire_ended,
+    .inspect = acquire_inspect};
 
 void rouse_semaphore_acquire_init(struct rouse_semaphore_acquire *acquire,
                                   struct rouse_semaphore *semaphore, uint64_t permits)

@@ -4,6 +4,9 @@
 
 #include "sync/wait_queue.h"
 
+#include "sync/holder.h"
+#include "task/task.h"
+
 void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                    struct rouse_waker *waker)
 {
@@ -39,6 +42,15 @@ void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
     *(waiter->next != NULL ? &waiter->next->prev : &q->last) = waiter->prev;
     // Release, with the acquire in rs_waitq_look(): what was written before a grant is seen.
     atomic_store_explicit(rs_waiter_state_of(waiter), (uint32_t)state, memory_order_release);
+}
+
+void rs_waitq_grant(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                    struct rouse_waker *waker)
+{
+    bool is_task = waiter->waker.vtable == &rs_task_waker_vtable;
+
+    rs_holder_set(&q->granted, is_task ? waiter->waker.data : NULL);
+    rs_waitq_settle(q, waiter, RS_WAITER_GRANTED, waker);
 }
 
 struct rouse_waiter *rs_waitq_first_from(const struct rouse_wait_queue *q, uint64_t limit)
@@ -87,6 +99,18 @@ void rs_waitq_release_and_unlock(struct rouse_wait_queue *q, uint64_t limit)
     rs_waitq_unlock_and_wake(q, &batch);
 }
 
+void rs_waitq_taken(struct rouse_wait_queue *q)
+{
+    rs_holder_set(&q->granted, NULL);
+}
+
+// What a poll or a drop has found its waiter to be, which nobody else changes any more.
+static enum rs_waiter_state found(struct rouse_wait_queue *q, enum rs_waiter_state state)
+{
+    if (state == RS_WAITER_GRANTED) rs_waitq_taken(q);
+    return state;
+}
+
 // Who has settled our waiter may have yet to unlock the queue, which we are perhaps about to free.
 static void let_out(struct rouse_wait_queue *q)
 {
@@ -109,14 +133,14 @@ enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_wait
 
     if (seen != RS_WAITER_QUEUED) {
         let_out(q);
-        return (enum rs_waiter_state)seen;
+        return found(q, (enum rs_waiter_state)seen);
     }
     rs_waitq_lock(q);
     enum rs_waiter_state state = (enum rs_waiter_state)waiter->state;
     bool enough = state != RS_WAITER_QUEUED || rouse_waker_will_wake(&waiter->waker, waker);
 
     rs_waitq_unlock(q);
-    if (enough) return state;
+    if (enough) return found(q, state);
 
     spare = rouse_waker_clone(waker);
     rs_waitq_lock(q);
@@ -129,7 +153,7 @@ enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_wait
     }
     rs_waitq_unlock(q);
     rouse_waker_drop(&spare);
-    return state;
+    return found(q, state);
 }
 
 enum rs_waiter_state rs_waitq_leave(struct rouse_wait_queue *q, struct rouse_waiter *waiter)
@@ -142,5 +166,5 @@ enum rs_waiter_state rs_waitq_leave(struct rouse_wait_queue *q, struct rouse_wai
     if (state == RS_WAITER_QUEUED) rs_waitq_settle(q, waiter, RS_WAITER_IDLE, &waker);
     rs_waitq_unlock(q);
     rouse_waker_drop(&waker);
-    return state;
+    return found(q, state);
 }

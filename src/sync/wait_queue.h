@@ -77,6 +77,11 @@ void rs_waitq_push_front(struct rouse_wait_queue *q, struct rouse_waiter *waiter
 void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                      enum rs_waiter_state state, struct rouse_waker *waker);
 
+// The same for one who was given what only he can give back, and who may not come for it: a dump is
+// to find that out.
+void rs_waitq_grant(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                    struct rouse_waker *waker);
+
 // The first one that wants `limit` or more: those before it are about to be released. NULL: none.
 struct rouse_waiter *rs_waitq_first_from(const struct rouse_wait_queue *q, uint64_t limit);
 
@@ -98,6 +103,10 @@ void rs_waitq_unlock_and_wake(struct rouse_wait_queue *q, struct rs_batch *batch
 void rs_waitq_release_and_unlock(struct rouse_wait_queue *q, uint64_t limit);
 
 // ---- Without the lock ----
+
+// A waiter that was granted something has taken it, or hands it on: for who looks at the state of
+// its waiter itself. Before another grant can come of that, lest the mark of that be lost.
+void rs_waitq_taken(struct rouse_wait_queue *q);
 
 // The poll of a waiter that was pushed: its state. While that is QUEUED, the waker of `cx` is the
 // one that will be woken.

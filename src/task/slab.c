@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 
 #include "base/alloc.h"
+#include "base/counters.h"
 #include "base/cpu.h"
 #include "base/sys.h"
 #include "base/tls.h"
@@ -126,6 +127,7 @@ static void slab_free(struct slab *slab)
 {
     struct rs_heap *heap = slab->heap;
 
+    rs_counter_add(RS_COUNTER_TASK_BYTES, -(int64_t)slab->size);
     rs_pages_free(heap->allocator, slab, slab->size);
     heap_unref(heap);
 }
@@ -159,6 +161,7 @@ static struct slab *slab_new(struct rs_heap *heap, uint32_t class)
     struct slab *slab = slab_pages(heap, size);
 
     if (slab == NULL) return NULL;
+    rs_counter_add(RS_COUNTER_TASK_BYTES, size);
     slab->heap = heap;
     slab->size = size;
     slab->block_size = block_size;
@@ -356,27 +359,72 @@ void rs_heap_discard(struct rs_heap *heap)
     while (slab != NULL) {
         struct slab *next = slab->next;
 
+        rs_counter_add(RS_COUNTER_TASK_BYTES, -(int64_t)slab->size);
         rs_pages_free(heap->allocator, slab, slab->size);
         slab = next;
     }
     rs_pages_free(heap->allocator, heap, (sizeof *heap + PAGE - 1) / PAGE * PAGE);
 }
 
+bool rs_heap_contains(const struct rs_heap *heap, const struct rs_block *block)
+{
+    // Acquire, with the release in slab_new().
+    const struct slab *slab = atomic_load_explicit(&heap->slabs, memory_order_acquire);
+
+    for (; slab != NULL; slab = slab->next) {
+        if ((uintptr_t)block - (uintptr_t)slab < slab->size) return true;
+    }
+    return false;
+}
+
+static struct rs_block *block_of(const struct slab *slab, size_t index)
+{
+    return (struct rs_block *)(void *)((char *)(uintptr_t)slab + SLAB_HEADER +
+                                       index * slab->block_size);
+}
+
+struct rs_block *rs_heap_block_at(const struct rs_heap *heap, uintptr_t address)
+{
+    // Acquire, with the release in slab_new().
+    const struct slab *slab = atomic_load_explicit(&heap->slabs, memory_order_acquire);
+
+    while (slab != NULL && address - (uintptr_t)slab >= slab->size) slab = slab->next;
+    if (slab == NULL || address - (uintptr_t)slab < SLAB_HEADER) return NULL;
+    size_t offset = address - (uintptr_t)slab - SLAB_HEADER;
+    // Relaxed: as in rs_heap_visit_some().
+    uint32_t carved = atomic_load_explicit(&slab->carved, memory_order_relaxed);
+    bool begins = offset % slab->block_size == 0 && offset / slab->block_size < carved;
+
+    return begins ? block_of(slab, offset / slab->block_size) : NULL;
+}
+
+size_t rs_block_size(const struct rs_block *block)
+{
+    return slab_of(block)->block_size;
+}
+
+size_t rs_heap_visit_some(struct rs_heap *heap, size_t begin, size_t count,
+                          void (*visit)(struct rs_block *block, void *arg), void *arg)
+{
+    // Acquire, with the release in slab_new().
+    const struct slab *slab = atomic_load_explicit(&heap->slabs, memory_order_acquire);
+    size_t visited = 0;
+
+    for (; slab != NULL && visited < count; slab = slab->next) {
+        // Relaxed: the mark of a block that has been carved is 0 until the block is published.
+        size_t carved = atomic_load_explicit(&slab->carved, memory_order_relaxed);
+        size_t i = begin < carved ? begin : carved;
+
+        begin -= i;
+        for (; i < carved && visited < count; i++, visited++) {
+            if (rs_block_is_published(block_of(slab, i))) visit(block_of(slab, i), arg);
+        }
+    }
+    return visited;
+}
+
 void rs_heap_visit(struct rs_heap *heap, void (*visit)(struct rs_block *block, void *arg),
                    void *arg)
 {
-    // Acquire, with the release in slab_new().
-    struct slab *slab = atomic_load_explicit(&heap->slabs, memory_order_acquire);
-
-    for (; slab != NULL; slab = slab->next) {
-        // Relaxed: the mark of a block that has been carved is 0 until the block is published.
-        uint32_t carved = atomic_load_explicit(&slab->carved, memory_order_relaxed);
-
-        for (uint32_t i = 0; i < carved; i++) {
-            struct rs_block *block =
-                (struct rs_block *)(void *)((char *)slab + SLAB_HEADER + i * slab->block_size);
-
-            if (rs_block_is_published(block)) visit(block, arg);
-        }
-    }
+    (void)rs_heap_visit_some(heap, 0, SIZE_MAX, visit, arg);
 }

@@ -59,9 +59,26 @@ void rs_heap_free(struct rs_heap *here, struct rs_block *block);
 // Hands over what was freed here and belongs elsewhere. The owner, before it sleeps.
 void rs_heap_flush(struct rs_heap *heap);
 
+// Whether the heap has ever given out a block there: then there is one, live or free. Any thread,
+// while the heap is not closed.
+bool rs_heap_contains(const struct rs_heap *heap, const struct rs_block *block);
+
+// The block that begins at `address`, live or free; NULL: none of the heap's does. Any thread,
+// while the heap is not closed.
+struct rs_block *rs_heap_block_at(const struct rs_heap *heap, uintptr_t address);
+
+// What a block was made for, or a little more.
+size_t rs_block_size(const struct rs_block *block);
+
 // Calls `visit` for every published block that is there from start to end, and perhaps for some
 // that come or go meanwhile. Any thread, while the heap is not closed.
 void rs_heap_visit(struct rs_heap *heap, void (*visit)(struct rs_block *block, void *arg),
                    void *arg);
+
+// The same for `count` blocks, published or not, from the one with number `begin` on; 0 is one of
+// the newest slab. Returns how many there were: less than `count` at the end of the heap. New slabs
+// move the numbers.
+size_t rs_heap_visit_some(struct rs_heap *heap, size_t begin, size_t count,
+                          void (*visit)(struct rs_block *block, void *arg), void *arg);
 
 #endif

@@ -9,20 +9,25 @@
 //                  v                                                      |
 //     new -----> QUEUED ------------------ begin_poll ----------------> POLLED
 //                  ^                                                      |
-//                  | wake, abort: SCHEDULED                               | end_poll
+//                  | wake: RUNNING; abort: SCHEDULED                      | end_poll
 //                  +------------------------ IDLE <-----------------------+
 //
 //     POLLED -- complete --> COMPLETE, for good: a wake then sets a bit that nobody reads.
 //
 // 1. IDLE has neither SCHEDULED nor RUNNING; QUEUED has one of them, or both; POLLED has RUNNING.
 //    Of all wakes, the one that finds neither bit has to queue the task.
-// 2. SCHEDULED stands for wakes that no poll has followed yet: begin_poll takes it away.
+// 2. SCHEDULED stands for wakes that no poll has followed yet: begin_poll takes it away. The wake
+//    that queues the task need not leave it, as what it is about comes with the queue; it sets
+//    RUNNING, as for a new task, and then begin_poll has nothing to write.
 // 3. CANCELLED and BARED may be set at any time, and stay. JOIN is set while there is a join
 //    handle, and JOINER while its waker lies in the task: it is the handle's before JOINER is set
 //    and after it is taken back, and the completing worker's if that one finds the bit.
 // 4. The rest of the word counts references: one for the task's own life, until it has completed,
-//    one for the handle, and one for each waker and abort handle. The life's own reference is why a
-//    wake does not touch the count.
+//    one for the handle, one for each waker and abort handle, and those that the task has in hand.
+//    The life's own reference is why a wake does not touch the count.
+// 5. In hand are references that a poll has taken, several at once, and given to no waker yet, or
+//    got back from one. Only the poll has them, and hands them on to the next poll. They go when
+//    the task completes.
 
 #ifndef RS_TASK_STATE_H
 #define RS_TASK_STATE_H
@@ -33,7 +38,7 @@
 
 enum {
     RS_TASK_SCHEDULED = 1 << 0,  // woken, and not polled since
-    RS_TASK_RUNNING = 1 << 1,    // in a poll, or in a queue without having been woken
+    RS_TASK_RUNNING = 1 << 1,    // in a poll, or in a queue and to be polled
     RS_TASK_COMPLETE = 1 << 2,   // the future has ended; the output may be read
     RS_TASK_CANCELLED = 1 << 3,  // an abort was asked for
     RS_TASK_JOIN = 1 << 4,       // a join handle is interested in the output
@@ -55,13 +60,30 @@ static inline void rs_state_init(rs_task_state *state, bool joinable)
                           memory_order_relaxed);
 }
 
+// The state after a wake. A task that is idle is to be queued; else the mark stays for
+// rs_state_begin_poll(), or rs_state_end_poll(), to find.
+static inline uint64_t rs_state_woken(uint64_t before)
+{
+    return before | ((before & RS_TASK_BUSY) == 0 ? RS_TASK_RUNNING : RS_TASK_SCHEDULED);
+}
+
 // True if the caller must schedule the task: it was idle, and of all wakes one gets to see that.
 //
 // Release, with the acquire in rs_state_begin_poll(): what was written before the wake is seen by
 // the poll that follows, which is why a set bit is set again. Acquire, with the release in
-// rs_state_end_poll(): the caller will write the task's link, which the last poll's worker read.
+// rs_state_end_poll(): the caller will write the task's link, which the last poll's worker read,
+// and its queue hands on what that poll left.
 static inline bool rs_state_wake(rs_task_state *state)
 {
+    // Relaxed: what follows decides.
+    uint64_t before = atomic_load_explicit(state, memory_order_relaxed);
+
+    // Orders: as above; release is not needed here, since what was written comes with the queue.
+    if ((before & RS_TASK_BUSY) == 0 &&
+        atomic_compare_exchange_strong_explicit(state, &before, rs_state_woken(before),
+                                                memory_order_acquire, memory_order_relaxed)) {
+        return true;
+    }
     return (atomic_fetch_or_explicit(state, RS_TASK_SCHEDULED, memory_order_acq_rel) &
             RS_TASK_BUSY) == 0;
 }
@@ -75,7 +97,7 @@ static inline bool rs_state_wake_and_unref(rs_task_state *state, bool *last)
 
     // Orders: as a wake; also where the task has completed, and this is but an unref.
     while (!atomic_compare_exchange_weak_explicit(state, &before,
-                                                  (before | RS_TASK_SCHEDULED) - RS_TASK_REFERENCE,
+                                                  rs_state_woken(before) - RS_TASK_REFERENCE,
                                                   memory_order_acq_rel, memory_order_relaxed)) {
     }
     *last = before < 2 * RS_TASK_REFERENCE;
@@ -101,8 +123,8 @@ static inline bool rs_state_bare(rs_task_state *state)
 // QUEUED -> POLLED. True if the task has been cancelled.
 static inline bool rs_state_begin_poll(rs_task_state *state)
 {
-    // Relaxed: where nothing has woken the task there is nothing to be seen but what its last poll
-    // left, or its spawn, and that came with the queue.
+    // Relaxed: what the last poll left, or its spawn, or the wake that has queued it, came with the
+    // queue. Where there was no other wake there is nothing else to be seen.
     uint64_t before = atomic_load_explicit(state, memory_order_relaxed);
 
     if ((before & RS_TASK_SCHEDULED) != 0) {
@@ -143,14 +165,15 @@ enum {
     RS_COMPLETED_JOINER = 1 << 1,  // wake the handle's waker, which is the caller's now
 };
 
-// POLLED -> COMPLETE. Returns the caller's duties.
+// POLLED -> COMPLETE, and `in_hand` references go. Returns the caller's duties.
 //
 // Release, with the acquire in rs_state_is_complete() and rs_state_drop_join(): the output is
 // there. Acquire, with the release in rs_state_set_joiner(): so is the handle's waker.
-static inline unsigned rs_state_complete(rs_task_state *state)
+static inline unsigned rs_state_complete(rs_task_state *state, uint64_t in_hand)
 {
+    uint64_t gone = RS_TASK_RUNNING + in_hand * RS_TASK_REFERENCE;
     uint64_t before =
-        atomic_fetch_add_explicit(state, RS_TASK_COMPLETE - RS_TASK_RUNNING, memory_order_acq_rel);
+        atomic_fetch_add_explicit(state, RS_TASK_COMPLETE - gone, memory_order_acq_rel);
 
     return ((before & RS_TASK_JOIN) != 0 ? RS_COMPLETED_JOINED : 0u) |
            ((before & RS_TASK_JOINER) != 0 ? RS_COMPLETED_JOINER : 0u);
@@ -158,10 +181,13 @@ static inline unsigned rs_state_complete(rs_task_state *state)
 
 // The same where nobody joins, and the reference of the task's life goes with it. True if that was
 // the last: the caller must free the task. Orders: as rs_state_unref().
-static inline bool rs_state_complete_unjoined(rs_task_state *state)
+static inline bool rs_state_complete_unjoined(rs_task_state *state, uint64_t in_hand)
 {
-    return atomic_fetch_add_explicit(state, RS_TASK_COMPLETE - RS_TASK_RUNNING - RS_TASK_REFERENCE,
-                                     memory_order_acq_rel) < 2 * RS_TASK_REFERENCE;
+    uint64_t references = (1 + in_hand) * RS_TASK_REFERENCE;
+    uint64_t gone = RS_TASK_RUNNING + references;
+
+    return atomic_fetch_add_explicit(state, RS_TASK_COMPLETE - gone, memory_order_acq_rel) <
+           references + RS_TASK_REFERENCE;
 }
 
 // Acquire, with the release in rs_state_complete(): the output is there.
@@ -228,10 +254,22 @@ static inline bool rs_state_is_bared(const rs_task_state *state)
     return (atomic_load_explicit(state, memory_order_relaxed) & RS_TASK_BARED) != 0;
 }
 
-static inline void rs_state_ref(rs_task_state *state)
+static inline void rs_state_ref_many(rs_task_state *state, uint64_t count)
 {
     // Relaxed: the caller has a reference already.
-    atomic_fetch_add_explicit(state, RS_TASK_REFERENCE, memory_order_relaxed);
+    atomic_fetch_add_explicit(state, count * RS_TASK_REFERENCE, memory_order_relaxed);
+}
+
+static inline void rs_state_ref(rs_task_state *state)
+{
+    rs_state_ref_many(state, 1);
+}
+
+// Not the last ones: the caller has another, and what it did with these comes with that.
+static inline void rs_state_unref_many(rs_task_state *state, uint64_t count)
+{
+    // Relaxed: as above.
+    atomic_fetch_sub_explicit(state, count * RS_TASK_REFERENCE, memory_order_relaxed);
 }
 
 // A reference for somebody who found the task by itself and has none. False if it has completed: it

@@ -41,22 +41,58 @@ void rs_tasks_free(struct rs_task_link *list)
 
 // ---- The waker ----
 
+// The context of the poll that we are in, if it is the task's: then what is the polls' is ours.
+static struct rouse_context *own_context(const struct rouse_task *task)
+{
+    struct rouse_context *cx = rs_tls.context;
+
+    return cx != NULL && cx->task == task ? cx : NULL;
+}
+
+// Whether the references in hand are ours.
+static bool has_hand(const struct rouse_task *task)
+{
+    return own_context(task) != NULL && task->in_hand != RS_TASK_HAND_CLOSED;
+}
+
 static struct rouse_waker task_waker_clone(void *data)
 {
     struct rouse_task *task = data;
 
-    rs_state_ref(&task->state);
+    if (!has_hand(task)) {
+        rs_state_ref(&task->state);
+        return rs_task_waker(task);
+    }
+    if (task->in_hand == 0) {
+        rs_state_ref_many(&task->state, RS_TASK_HAND);
+        task->in_hand = RS_TASK_HAND;
+    }
+    task->in_hand--;
     return rs_task_waker(task);
+}
+
+// Gives up a waker's share.
+static void waker_unref(struct rouse_task *task)
+{
+    if (!has_hand(task)) {
+        rs_task_unref(task);
+        return;
+    }
+    if (task->in_hand == RS_TASK_HAND_MAX) {
+        rs_state_unref_many(&task->state, RS_TASK_HAND);
+        task->in_hand -= RS_TASK_HAND;
+    }
+    task->in_hand++;
 }
 
 // Whether the task wakes itself: it is told so when its poll ends, and nobody else has to hear of
 // it.
 static bool wakes_itself(const struct rouse_task *task)
 {
-    struct rouse_context *cx = rs_tls.context;
+    struct rouse_context *cx = own_context(task);
 
-    if (cx == NULL || cx->task != task) return false;
-    cx->again = 1;
+    if (cx == NULL) return false;
+    cx->again |= 1;
     return true;
 }
 
@@ -81,7 +117,7 @@ static void task_wake(void *data)
     bool last = false;
 
     if (wakes_itself(task)) {
-        rs_task_unref(task);
+        waker_unref(task);
     } else if (rs_state_wake_and_unref(&task->state, &last)) {
         task_schedule(task);
     } else if (last) {
@@ -91,7 +127,7 @@ static void task_wake(void *data)
 
 static void task_waker_drop(void *data)
 {
-    rs_task_unref(data);
+    waker_unref(data);
 }
 
 const struct rouse_waker_vtable rs_task_waker_vtable = {
@@ -147,8 +183,9 @@ static void task_init(struct rouse_task *task, struct rouse_scheduler *scheduler
     task->site = attrs != NULL && attrs->site != NULL ? attrs->site : "unknown site";
     task->locals = NULL;
     task->member = NULL;
-    task->result = 0;
+    task->woken = 0;
     task->worker = 0;
+    task->in_hand = 0;
     task->future_offset = (uint8_t)offset;
     task->flags = 0;
     // Relaxed: published by the queue.
@@ -175,7 +212,6 @@ int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *l
     if (handle != NULL) {
         *handle = (struct rouse_join_handle){.base.vtable = &join_vtable, .task = task};
     }
-    rs_block_publish(&task->block);
     rs_counter_add(RS_COUNTER_TASKS, 1);
     rs_counter_add(RS_COUNTER_TASK_RECORDS, 1);
     *out = task;
@@ -196,18 +232,27 @@ static void member_ended(struct rouse_task *task, int64_t result)
     if (task->member != NULL) task->member->ended(task->member, result);
 }
 
+// What is in hand goes as the task completes: from here on nothing is put there any more.
+static uint64_t hand_close(struct rouse_task *task)
+{
+    uint64_t in_hand = task->in_hand;
+
+    task->in_hand = RS_TASK_HAND_CLOSED;
+    return in_hand;
+}
+
 // Nobody wants the output.
 static void task_complete_unjoined(struct rouse_task *task)
 {
     rouse_future_drop(rs_task_future(task));
     member_ended(task, task->result);
-    if (rs_state_complete_unjoined(&task->state)) task_free(task);
+    if (rs_state_complete_unjoined(&task->state, hand_close(task))) task_free(task);
 }
 
 static void task_complete_joined(struct rouse_task *task)
 {
     int64_t result = task->result;
-    unsigned duties = rs_state_complete(&task->state);
+    unsigned duties = rs_state_complete(&task->state, hand_close(task));
 
     if ((duties & RS_COMPLETED_JOINED) == 0) rouse_future_drop(rs_task_future(task));
     if ((duties & RS_COMPLETED_JOINER) != 0) {
@@ -322,6 +367,11 @@ static int join_describe(const struct rouse_future *self, char *buf, size_t size
     return snprintf(buf, size, "join of %s", rouse_task_name(handle->task));
 }
 
+static void join_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    inspector->needs(inspector, ((const struct rouse_join_handle *)self)->task, ROUSE_NEED_END);
+}
+
 static int64_t join_result(const struct rouse_future *self)
 {
     return ((const struct rouse_join_handle *)self)->output;
@@ -335,7 +385,8 @@ static const struct rouse_future_vtable join_vtable = {
     .name = "join_handle",
     .describe = join_describe,
     .ended = &join_ended,
-    .cancel_kind = rouse_cancel_kind_terminal};
+    .cancel_kind = rouse_cancel_kind_terminal,
+    .inspect = join_inspect};
 
 struct rouse_future *rouse_join_handle_future(const struct rouse_join_handle *handle)
 {
@@ -416,8 +467,10 @@ int rouse_task_spawn(struct rouse_scheduler *scheduler, struct rouse_join_handle
     int err = rs_task_new(&task, heap, rs_global_lock(RS_GLOBAL_FOREIGN_TASKS), scheduler, handle,
                           spec, attrs);
 
-    if (err == 0) scheduler->schedule(scheduler, task);
-    return err;
+    if (err < 0) return err;
+    rs_task_publish(task);
+    scheduler->schedule(scheduler, task);
+    return 0;
 }
 
 rouse_task_state rouse_task_run(struct rouse_task *task, struct rouse_driver *driver)

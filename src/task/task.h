@@ -28,6 +28,14 @@ enum {
     RS_TASK_ABORTED = 1 << 2,  // the future was dropped instead of polled to its end
 };
 
+// How many references a poll takes at once for the wakers that it clones, or gives up at once where
+// it has twice as many in hand. Tests take fewer.
+#ifndef RS_TASK_HAND
+#define RS_TASK_HAND 32
+#endif
+enum { RS_TASK_HAND_MAX = 2 * RS_TASK_HAND, RS_TASK_HAND_CLOSED = UINT8_MAX };
+_Static_assert(RS_TASK_HAND_MAX < RS_TASK_HAND_CLOSED, "it is counted in a byte");
+
 // Polls of leaf operations that are ready at once, before a task must let others run.
 enum { RS_TASK_BUDGET = 128 };
 
@@ -41,9 +49,13 @@ struct rouse_task {
     struct rouse_waker joiner;  // the join handle's waker: see state.h
     struct rs_local *locals;    // the running task's
     struct rs_member *member;   // NULL: of nothing
-    int64_t result;             // written before COMPLETE
+    union {
+        int64_t result;  // written before COMPLETE
+        uint64_t woken;  // before that, by whoever queues the task: see sched/observe.h
+    };
     _Atomic uint32_t since_ms;  // when the last poll ended, for the dump
-    uint16_t worker;            // whom it is pinned to; written by that worker, in a poll
+    uint8_t worker;             // whom it is pinned to; written by that worker, in a poll
+    uint8_t in_hand;            // references, the polls'; CLOSED once they have gone: see state.h
     uint8_t future_offset;      // from the start of the task
     uint8_t flags;              // written in a poll, or before the task is shared
 };
@@ -65,10 +77,16 @@ static inline struct rouse_task *rs_task_of_block(struct rs_block *block)
 }
 
 // Makes a task, SCHEDULED, in no queue; `handle` may be NULL. `lock` guards the heap where it has
-// no owner; else NULL. -ENOMEM or -E2BIG.
+// no owner; else NULL. -ENOMEM or -E2BIG. It is the caller's alone until rs_task_publish().
 int rs_task_new(struct rouse_task **out, struct rs_heap *heap, struct rs_lock *lock,
                 struct rouse_scheduler *scheduler, struct rouse_join_handle *handle,
                 const struct rouse_future_spec *spec, const struct rouse_task_attrs *attrs);
+
+// From here on others may see the task: who visits all of them, for a dump or a shutdown.
+static inline void rs_task_publish(struct rouse_task *task)
+{
+    rs_block_publish(&task->block);
+}
 
 extern const struct rouse_waker_vtable rs_task_waker_vtable;
 

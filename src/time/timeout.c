@@ -57,6 +57,13 @@ static int timeout_describe(const struct rouse_future *self, char *buf, size_t s
     return used + snprintf(buf == NULL ? NULL : buf + at, size - at, ")");
 }
 
+static void timeout_inspect(const struct rouse_future *self, struct rouse_inspector *inspector)
+{
+    const struct rouse_timeout *t = (const struct rouse_timeout *)self;
+
+    inspector->part(inspector, t->inner, 0, t->sleep.deadline_ns != ROUSE_NEVER);
+}
+
 static int64_t timeout_result(const struct rouse_future *self)
 {
     const struct rouse_timeout *t = (const struct rouse_timeout *)self;
@@ -83,7 +90,8 @@ static const struct rouse_future_vtable timeout_vtable = {
     .name = "timeout",
     .describe = timeout_describe,
     .ended = &timeout_ended,
-    .cancel_kind = timeout_cancel_kind};
+    .cancel_kind = timeout_cancel_kind,
+    .inspect = timeout_inspect};
 
 void rouse_timeout_init(struct rouse_timeout *timeout, struct rouse_future *inner,
                         uint64_t deadline_ns)

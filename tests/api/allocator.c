@@ -107,6 +107,7 @@ static void check_all_is_back(void)
 enum { TASKS = 30 };
 
 static _Atomic int waiting;
+static _Atomic int napping;  // have slept once
 static _Atomic int ended;
 static struct gate gates[TASKS];
 
@@ -140,6 +141,7 @@ static rouse_poll woken(void *frame, struct rouse_context *cx)
 struct napper {
     struct body body;
     struct rouse_sleep sleep;
+    bool has_slept;
 };
 
 static rouse_poll napper(void *frame, struct rouse_context *cx)
@@ -148,6 +150,8 @@ static rouse_poll napper(void *frame, struct rouse_context *cx)
     for (;;) {
         rouse_sleep_init(&f->sleep, MS);
         AWAIT(&f->sleep.base);
+        if (!f->has_slept) count_add(&napping, 1);
+        f->has_slept = true;
     }
     BODY_END();
 }
@@ -172,7 +176,9 @@ static void waking_cancelling_and_shutting_down_allocate_nothing(void)
                  0);
         CHECK_EQ(SPAWN_ON(&host.target, &nappers[i], napper, .body.end = count_end), 0);
     }
-    while (count_get(&waiting) < TASKS) {
+    // Each has what it needs once it waits, or has been woken; and each worker, when it has run
+    // some.
+    while (count_get(&waiting) < TASKS || count_get(&napping) < TASKS) {
         turn_or_nap(&host);
     }
     for (int i = 0; i < 20; i++) {

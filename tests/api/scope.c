@@ -325,7 +325,7 @@ struct deadline_ends_the_tasks {
 static rouse_poll deadline_ends_the_tasks(void *frame, struct rouse_context *cx)
 {
     BODY_BEGIN(deadline_ends_the_tasks, frame, cx);
-    f->deadline_ns = rouse_deadline_after(5 * MS);
+    f->deadline_ns = rouse_deadline_after(100 * MS);
     rouse_scope_open(&f->scope, f->deadline_ns);
     many_nap_in(&f->scope, 3600 * ROUSE_NS_PER_S);
     AWAIT_SCOPE(&f->wait, &f->scope);
@@ -356,7 +356,7 @@ static rouse_poll expiry_is_that_of_one_scope(void *frame, struct rouse_context 
     CHECK_EQ(f->wait.output.error, -ETIMEDOUT);
     CHECK_EQ(f->wait.output.why.reason, ROUSE_CANCEL_SIBLING);
     // The outer one's is a cancel for the inner one, whose task ends with that.
-    rouse_scope_open(&f->scope, rouse_deadline_after(3 * MS));
+    rouse_scope_open(&f->scope, rouse_deadline_after(50 * MS));
     CHECK_EQ(SPAWN_ON(&(const struct body_target){.scope = &f->scope}, &f->inner, nest,
                       .body.end = nest_end, .deadline_ns = ROUSE_NEVER),
              0);

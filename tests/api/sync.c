@@ -178,7 +178,7 @@ static struct rouse_barrier barrier;
 
 struct reader {
     struct body body;
-    struct rouse_semaphore_acquire read;
+    struct rouse_rwlock_read read;
     struct rouse_barrier_wait together;
 };
 
@@ -202,7 +202,7 @@ static rouse_poll readers_read_together(void *frame, struct rouse_context *cx)
 {
     BODY_BEGIN(readers_read_together, frame, cx);
     rouse_barrier_init(&barrier, FEW);
-    for (int i = 0; i < FEW; i++) CREW_SPAWN(&f->crew, reader, .read = {.output = 0});
+    for (int i = 0; i < FEW; i++) CREW_SPAWN(&f->crew, reader, .read = {.lock = NULL});
     CREW_JOIN(&f->crew, 0);
     BODY_END();
 }
@@ -212,7 +212,7 @@ static int twins[2];  // equal, but while somebody writes
 struct writer {
     struct body body;
     int rounds;
-    struct rouse_semaphore_acquire write;
+    struct rouse_rwlock_write write;
     struct rouse_yield yield;
 };
 
@@ -238,7 +238,7 @@ static rouse_poll writer(void *frame, struct rouse_context *cx)
 struct eager_reader {
     struct body body;
     int writers;
-    struct rouse_semaphore_acquire read;
+    struct rouse_rwlock_read read;
     struct rouse_yield yield;
 };
 

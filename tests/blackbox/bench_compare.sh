@@ -140,8 +140,8 @@ claim 'and has a line from the first to the last' has mutex 1 rouse 10.0 20.0 30
 claim 'also in CPU time, which is the same each time' compare --growth --cpu
 claim 'and so has no growth' has mutex 1 rouse 40.0 40.0 40.0 1.00
 claim 'and is drawn from blocks' grep -qx '5000 30' <(awk -v form=growth_plot -v by_n=1 \
-    -f "$tree/bench/results.awk" -f "$tree/bench/table.awk" "$tree/bench/goals.txt" \
-    "$scratch/results")
+    -f "$tree/bench/numbers.awk" -f "$tree/bench/results.awk" -f "$tree/bench/table.awk" \
+    "$tree/bench/goals.txt" "$scratch/results")
 claim '--help says how to use it' "$tree/bench/compare.sh" --help
 
 echo "1..$points"

@@ -118,7 +118,7 @@ server_stop() {
 echo_serves() {
     server_start env ROUSE_REACTOR="$2" "$bin/echo" --style "$1" --listen 127.0.0.1:0 \
         --workers "$3" || return 1
-    "$bin/bench_net_load" --mode echo --target "$address" --connections 20 --depth 4 \
+    "$bin/bench_io_load" --mode echo --target "$address" --connections 20 --depth 4 \
         --warmup 0 --duration 0.3 || return 1
     server_stop TERM
 }
@@ -160,7 +160,7 @@ claim "the waker of the last poll is woken" prints two_executors "$two_executors
 claim "no wake is unseen" timeout "$rounds_seconds" "$bin/wake_while_polling" \
     --rounds "$rounds"
 claim "the poller tells readiness apart" poller_says
-for style in fiber async; do
+for style in fiber async future; do
     for reactor in epoll poll; do
         for workers in 1 2; do
             claim "echo serves with $style on $reactor, $workers workers" \

@@ -218,7 +218,7 @@ claim 'an unknown option is a usage error' fails_with 2 'httpd --help' --frobnic
 claim 'so is a word that is no option' fails_with 2 'is no option' site
 claim 'so is an address without a port' fails_with 2 "not '127.0.0.1'" --listen 127.0.0.1
 claim 'so is a time that is no number' fails_with 2 'number of seconds' --grace soon
-claim 'so is a reactor that nobody knows' fails_with 2 'epoll or poll' --reactor kqueue
+claim 'so is a reactor that nobody knows' fails_with 2 'epoll, io_uring or poll' --reactor kqueue
 claim 'a root that is not there is named' fails_with 1 'cannot serve .*/none: no such file' \
     --root "$scratch/none" --listen 127.0.0.1:0
 claim 'an address of somebody else is an error' fails_with 1 'cannot listen on 192.0.2.1' \

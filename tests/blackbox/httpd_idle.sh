@@ -7,7 +7,7 @@ set -uo pipefail
 # shellcheck source=tests/blackbox/httpd.bash
 source "$(dirname "$0")/httpd.bash"
 
-if [[ ! -x $build/bin/bench_net_load ]]; then
+if [[ ! -x $build/bin/bench_io_load ]]; then
     echo '1..0 # SKIP the load generator is not built'
     exit 77
 fi
@@ -30,7 +30,7 @@ member() {  # member NAME: of the line the load generator printed
 are_held() {
     local pid status
 
-    "${prefix[@]}" timeout 100 "$build/bin/bench_net_load" --mode idle --target "$address" \
+    "${prefix[@]}" timeout 100 "$build/bin/bench_io_load" --mode idle --target "$address" \
         --path /hello.txt --connections "$count" --hold 1.5 --server-pid "$server_pid" \
         >"$scratch/line" 2>&1 &
     pid=$!

@@ -44,7 +44,7 @@ h2load_is_content() {
 
 # On TCP, HTTP/1.1 by pipelining and with a connection for each request.
 load_is_content() {  # load_is_content OPTION...
-    "${prefix[@]}" timeout 30 "$build/bin/bench_net_load" --target "$address" --path /hello.txt \
+    "${prefix[@]}" timeout 30 "$build/bin/bench_io_load" --target "$address" --path /hello.txt \
         --warmup 0.1 --duration 0.5 --server-pid "$server_pid" "$@" >"$scratch/out" 2>&1
     local status=$?
 
@@ -72,7 +72,7 @@ clients_die() {
     local i
 
     for ((i = 0; i < kills; i++)); do
-        "${prefix[@]}" "$build/bin/bench_net_load" --mode http --target "$address" \
+        "${prefix[@]}" "$build/bin/bench_io_load" --mode http --target "$address" \
             --path /hello.txt --connections 64 --depth 4 --duration 20 >/dev/null 2>&1 &
         local pid=$!
 
@@ -150,11 +150,11 @@ check_load() {
     with_tool ab "$with: ab with keep-alive is content" ab_is_content -k
     with_tool ab "$with: ab without it, too" ab_is_content
     with_tool h2load "$with: h2load is content" h2load_is_content
-    with_tool bench_net_load "$with: connections may come and go" \
+    with_tool bench_io_load "$with: connections may come and go" \
         load_is_content --mode churn --connections 20
-    with_tool bench_net_load "$with: pipelining is answered" \
+    with_tool bench_io_load "$with: pipelining is answered" \
         load_is_content --mode http --connections 50 --depth 64
-    with_tool bench_net_load "$with: clients that die leave nothing" clients_die
+    with_tool bench_io_load "$with: clients that die leave nothing" clients_die
     claim "$with: nor do those that give up" clients_give_up
     claim "$with: nothing is left over" returns_to "$unloaded"
     claim "$with: it ends in order" server_stops

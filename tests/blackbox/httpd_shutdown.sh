@@ -122,7 +122,7 @@ second_signal_ends() {  # second_signal_ends FIRST SECOND
 load_is_ended_in_order() {
     local pid status
 
-    "${prefix[@]}" timeout 20 "$build/bin/bench_net_load" --mode http --target "$address" \
+    "${prefix[@]}" timeout 20 "$build/bin/bench_io_load" --mode http --target "$address" \
         --path /hello.txt --connections 50 --depth 4 --duration 10 >"$scratch/load" 2>&1 &
     pid=$!
     sleep 0.5
@@ -155,7 +155,7 @@ for reactor in epoll poll; do
         claim "$with: a second signal ends it at once" second_signal_ends TERM TERM
         server_start "${options[@]}" || exit 1
         claim "$with: so does another one" second_signal_ends INT TERM
-        if [[ -x $build/bin/bench_net_load ]]; then
+        if [[ -x $build/bin/bench_io_load ]]; then
             server_start "${options[@]}" || exit 1
             claim "$with: it ends in order under load" load_is_ended_in_order
         else

@@ -189,7 +189,7 @@ corpus_is_answered() {
 for reactor in epoll poll; do
     for workers in 1 2; do
         claim "$reactor, $workers: the server starts" server_start --root "$site" \
-            --reactor "$reactor" --workers "$workers" --request-timeout 2 --idle-timeout 1.5
+            --reactor "$reactor" --workers "$workers" --request-timeout 4 --idle-timeout 3.5
         before=$(settled_counts)
         refused "$reactor, $workers"
         answers "$reactor, $workers"

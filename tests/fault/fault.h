@@ -21,6 +21,7 @@ struct scenario {
     int also;  // an errno that the API promises in place of the injected one; 0: none
     // What fails inside is seen only by its effects: the peer notes that the stream has ended.
     bool is_server;
+    const char *reactor;  // the only one it is run on; NULL: each
 };
 
 // The scenarios of this program, up to one without a name.

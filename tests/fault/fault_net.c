@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Faults in what uses the network and other descriptors: a TCP echo by fibers and by futures, the
-// calls with several buffers, descriptors that somebody else made, and a driver in a loop of the
-// program's own.
+// Faults in what uses the network and other descriptors: a TCP echo by fibers, through a proxy, and
+// by futures; the calls with several buffers, descriptors that somebody else made, and a driver in
+// a loop of the program's own.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,6 +163,89 @@ static bool echo_fibers_run(void)
 {
     with_runtime(2, echo_root, NULL);
     return steps_are(3);
+}
+
+// ---- Through a proxy ----
+
+// One listener is the proxy's, where the client goes; behind it is the other one.
+struct proxied {
+    struct meeting front;
+    struct meeting back;
+};
+
+static int proxy_copy(struct rouse_tcp *inner, struct rouse_tcp *outer)
+{
+    int err = rouse_tcp_copy_bidirectional(inner, outer, NULL, NULL);
+
+    if (fault_note(err) == 0) {
+        step_done();
+    } else {
+        rouse_tcp_reset(inner);
+        rouse_tcp_reset(outer);
+    }
+    return err;
+}
+
+static int proxy_serve(void *arg)
+{
+    struct proxied *proxied = arg;
+    struct rouse_tcp_accept accept;
+
+    rouse_tcp_accept_init(&accept, proxied->front.listener);
+    if (wait_for(&accept.base) < 0 || fault_note(accept.output) < 0) {
+        rouse_tcp_listener_close(proxied->front.listener);  // who has connected is told
+        rouse_tcp_listener_unref(proxied->front.listener);
+        return -1;
+    }
+    struct rouse_tcp *inner = rouse_tcp_accept_take(&accept);
+    struct rouse_tcp *outer = client_connect(&proxied->back.address);
+
+    if (outer != NULL) (void)proxy_copy(inner, outer);
+    rouse_tcp_unref(inner);
+    rouse_tcp_unref(outer);
+    rouse_tcp_listener_unref(proxied->front.listener);
+    return 0;
+}
+
+static void proxy_between(struct proxied *proxied)
+{
+    struct rouse_join_handle server, proxy;
+
+    (void)rouse_tcp_listener_ref(proxied->back.listener);
+    (void)rouse_tcp_listener_ref(proxied->front.listener);
+    bool serves = fault_note(rouse_spawn(&server, echo_serve, &proxied->back)) == 0;
+    bool proxies = fault_note(rouse_spawn(&proxy, proxy_serve, proxied)) == 0;
+
+    if (!serves) rouse_tcp_listener_unref(proxied->back.listener);
+    if (!proxies) rouse_tcp_listener_unref(proxied->front.listener);
+    if (serves && proxies) echo_client(&proxied->front.address);
+    if (proxies) {
+        rouse_abort(&proxy);
+        (void)wait_joined(&proxy);
+    }
+    if (serves) {
+        rouse_abort(&server);
+        (void)wait_joined(&server);
+    }
+}
+
+static int proxy_root(void *arg)
+{
+    static struct proxied proxied;
+
+    (void)arg;
+    proxied.back.listener = listener_make(&proxied.back.address);
+    proxied.front.listener = listener_make(&proxied.front.address);
+    if (proxied.back.listener != NULL && proxied.front.listener != NULL) proxy_between(&proxied);
+    rouse_tcp_listener_unref(proxied.back.listener);
+    rouse_tcp_listener_unref(proxied.front.listener);
+    return 0;
+}
+
+static bool proxy_run(void)
+{
+    with_runtime(2, proxy_root, NULL);
+    return steps_are(4);
 }
 
 // ---- By futures ----
@@ -402,12 +485,13 @@ static int vectors_receive(void *arg)
     return 0;
 }
 
-// Takes both connections.
-static void vectors_move(struct rouse_tcp *near, struct rouse_tcp *far)
+// Moves bytes from one fiber to another. Takes both connections.
+static void pair_move(struct rouse_tcp *near, struct rouse_tcp *far, rouse_fiber_function send,
+                      rouse_fiber_function receive)
 {
     struct rouse_join_handle sender, receiver;
-    bool sends = fault_note(rouse_spawn(&sender, vectors_send, near)) == 0;
-    bool receives = fault_note(rouse_spawn(&receiver, vectors_receive, far)) == 0;
+    bool sends = fault_note(rouse_spawn(&sender, send, near)) == 0;
+    bool receives = fault_note(rouse_spawn(&receiver, receive, far)) == 0;
 
     if (!sends) rouse_tcp_unref(near);
     if (!receives) rouse_tcp_unref(far);
@@ -415,12 +499,18 @@ static void vectors_move(struct rouse_tcp *near, struct rouse_tcp *far)
     if (sends) (void)wait_joined(&sender);
 }
 
-static int vectors_root(void *arg)
+// What is done with a connection.
+struct move {
+    rouse_fiber_function send;
+    rouse_fiber_function receive;
+};
+
+static int pair_root(void *arg)
 {
+    const struct move *move = arg;
     struct meeting meeting;
     struct rouse_tcp_accept accept;
 
-    (void)arg;
     meeting.listener = listener_make(&meeting.address);
     if (meeting.listener == NULL) return 0;
     struct rouse_tcp *near = client_connect(&meeting.address);
@@ -428,7 +518,7 @@ static int vectors_root(void *arg)
     if (near != NULL) {
         rouse_tcp_accept_init(&accept, meeting.listener);
         if (wait_for(&accept.base) == 0 && fault_note(accept.output) == 0) {
-            vectors_move(near, rouse_tcp_accept_take(&accept));
+            pair_move(near, rouse_tcp_accept_take(&accept), move->send, move->receive);
         } else {
             rouse_tcp_unref(near);
         }
@@ -439,7 +529,162 @@ static int vectors_root(void *arg)
 
 static bool vectors_run(void)
 {
-    with_runtime(1, vectors_root, NULL);
+    struct move move = {vectors_send, vectors_receive};
+
+    with_runtime(1, pair_root, &move);
+    return steps_are(2);
+}
+
+// ---- Lent buffers ----
+
+static int pooled_send(void *arg)
+{
+    static char out[PAYLOAD];
+    struct rouse_tcp *conn = arg;
+
+    pattern_fill(out, sizeof out);
+    // The reader waits by then.
+    (void)rouse_sleep(ROUSE_NS_PER_MS);
+    if (fault_note(rouse_tcp_write_all(conn, out, sizeof out)) == PAYLOAD) step_done();
+    rouse_tcp_unref(conn);
+    return 0;
+}
+
+// Waits for data, and then for a buffer with it. Copies it to `in`. As rouse_tcp_read().
+static int64_t pooled_take(struct rouse_tcp *conn, char *in, size_t size)
+{
+    struct rouse_tcp_readable readable;
+    struct rouse_tcp_read_pooled read;
+
+    rouse_tcp_readable_init(&readable, conn);
+    int64_t err = wait_for(&readable.base);
+
+    if (err == 0) err = fault_note(readable.output);
+    if (err < 0) return err;
+    rouse_tcp_read_pooled_init(&read, conn);
+    err = wait_for(&read.base);
+    if (err < 0 || fault_note(read.output) <= 0) return err < 0 ? err : read.output;
+    if ((size_t)read.output > size) {
+        fault_broken("more bytes than were sent");
+    } else {
+        memcpy(in, read.data, (size_t)read.output);
+    }
+    rouse_future_drop(&read.base);
+    return read.output;
+}
+
+static int pooled_receive(void *arg)
+{
+    static char in[PAYLOAD];
+    struct rouse_tcp *conn = arg;
+    size_t done = 0;
+    int64_t count;
+
+    while ((count = pooled_take(conn, in + done, sizeof in - done)) > 0) done += (size_t)count;
+    pattern_check(in, done);
+    if (count == 0 && done == PAYLOAD) step_done();
+    if (count == 0 && done < PAYLOAD) (void)fault_note(-EPIPE);
+    // A sender that goes on is told.
+    rouse_tcp_close(conn);
+    rouse_tcp_unref(conn);
+    return 0;
+}
+
+static bool pooled_run(void)
+{
+    struct move move = {pooled_send, pooled_receive};
+
+    with_runtime(1, pair_root, &move);
+    return steps_are(2);
+}
+
+// ---- Lent memory ----
+
+static void count_release(void *arg)
+{
+    atomic_int *releases = arg;
+
+    // Release, with the acquire in was_released(): nobody uses the memory any more.
+    if (atomic_fetch_add_explicit(releases, 1, memory_order_release) != 0) {
+        fault_broken("memory came back twice");
+    }
+}
+
+static bool was_released(const atomic_int *releases)
+{
+    return atomic_load_explicit(releases, memory_order_acquire) == 1;
+}
+
+static int lent_send(void *arg)
+{
+    static char out[PAYLOAD];
+    static atomic_int releases;
+    struct rouse_tcp *conn = arg;
+    struct rouse_tcp_write_zerocopy write;
+
+    pattern_fill(out, sizeof out);
+    rouse_tcp_write_zerocopy_init(&write, conn, out, sizeof out, count_release, &releases);
+    if (wait_for(&write.base) == 0 && fault_note(write.output) == PAYLOAD) {
+        if (!was_released(&releases)) fault_broken("a write ended before its memory was back");
+        step_done();
+    }
+    rouse_tcp_unref(conn);
+    return 0;
+}
+
+static bool lent_run(void)
+{
+    struct move move = {lent_send, pooled_receive};
+
+    with_runtime(1, pair_root, &move);
+    return steps_are(2);
+}
+
+// More than both ends hold, so that some of it is out when the write is given up.
+static int left_send(void *arg)
+{
+    static char out[4 << 20];
+    static atomic_int releases;
+    struct rouse_tcp *conn = arg;
+    struct rouse_tcp_write_zerocopy write;
+    uint64_t deadline = fault_deadline();
+
+    rouse_tcp_write_zerocopy_init(&write, conn, out, sizeof out, count_release, &releases);
+    // What becomes of the connection is not looked at here.
+    int64_t err = rouse_await_until(&write.base, rouse_deadline_after(2 * ROUSE_NS_PER_MS));
+
+    rouse_tcp_unref(conn);
+    while (!was_released(&releases) && rouse_now_ns() < deadline) {
+        if (rouse_sleep(ROUSE_NS_PER_MS) < 0) break;
+    }
+    if (!was_released(&releases)) {
+        (void)fault_note(err);
+    } else {
+        step_done();
+    }
+    return 0;
+}
+
+static int left_receive(void *arg)
+{
+    static char in[1 << 16];
+    ssize_t count;
+
+    // The sender fills the buffers and gives up.
+    (void)rouse_sleep(3 * ROUSE_NS_PER_MS);
+    do {
+        count = rouse_tcp_read(arg, in, sizeof in);
+    } while (count > 0);
+    rouse_tcp_unref(arg);
+    step_done();
+    return 0;
+}
+
+static bool left_run(void)
+{
+    struct move move = {left_send, left_receive};
+
+    with_runtime(1, pair_root, &move);
     return steps_are(2);
 }
 
@@ -542,8 +787,12 @@ static bool driver_run(void)
 
 const struct scenario fault_scenarios[] = {
     {.name = "echo_fibers", .run = echo_fibers_run, .also = EBADF},
+    {.name = "proxy", .run = proxy_run, .also = EBADF, .is_server = true},
     {.name = "echo_futures", .run = echo_futures_run},
     {.name = "vectors", .run = vectors_run},
+    {.name = "pooled", .run = pooled_run},
+    {.name = "lent", .run = lent_run, .reactor = "epoll"},
+    {.name = "left", .run = left_run, .reactor = "epoll", .is_server = true},
     {.name = "pipe", .run = pipe_run},
     {.name = "driver", .run = driver_run},
     {.name = NULL},

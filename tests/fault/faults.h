@@ -5,6 +5,7 @@
 #ifndef TESTS_FAULT_FAULTS_H
 #define TESTS_FAULT_FAULTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "calls.h"
@@ -48,6 +49,10 @@ extern const struct fault faults[];
 extern const size_t fault_count;
 
 extern const struct fault fault_none;
+
+// True if a kernel that did this to a ready descriptor would report it once more. The seam can have
+// epoll do so, but not a ring, whose events come from the kernel alone.
+bool fault_owes_edge(const struct fault *fault);
 
 enum fault_outcome fault_outcome(const struct fault *fault, enum fault_mode mode);
 const char *fault_mode_name(enum fault_mode mode);

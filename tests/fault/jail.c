@@ -7,34 +7,23 @@
 #include "jail.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/sanitizer.h"
+#include "harness/filter.h"
 
 enum { NOBODY = 65534 };
-
-#if defined(__x86_64__)
-#define OUR_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define OUR_ARCH AUDIT_ARCH_AARCH64
-#else
-#define OUR_ARCH 0
-#endif
 
 #define CALL(name) (SYS_##name + 1)
 
 const struct jail jails[] = {
     {.name = "no_epoll_pwait2", .calls = {CALL(epoll_pwait2)}, .refusal = ENOSYS},
     {.name = "forbidden_epoll_pwait2", .calls = {CALL(epoll_pwait2)}, .refusal = EPERM},
+    {.name = "no_io_uring", .calls = {CALL(io_uring_setup)}, .refusal = EPERM},
     {.name = "no_epoll", .calls = {CALL(epoll_create1)}, .refusal = ENOSYS},
     {.name = "no_eventfd", .calls = {CALL(eventfd2)}, .refusal = EPERM, .errors = {EPERM}},
     {.name = "no_timerfd",
@@ -44,6 +33,11 @@ const struct jail jails[] = {
     {.name = "no_getrandom", .calls = {CALL(getrandom)}, .refusal = ENOSYS},
     {.name = "no_affinity", .calls = {CALL(sched_getaffinity)}, .refusal = EPERM},
     {.name = "no_madvise", .calls = {CALL(madvise), CALL(mincore)}, .refusal = EPERM},
+    {.name = "no_io_uring", .calls = {CALL(io_uring_setup)}, .refusal = ENOSYS},
+    {.name = "forbidden_io_uring", .calls = {CALL(io_uring_enter)}, .refusal = EPERM},
+    {.name = "no_file_flags",
+     .calls = {CALL(preadv2), CALL(pwritev2), CALL(openat2), CALL(copy_file_range)},
+     .refusal = ENOSYS},
     {.name = "old_sandbox",
      .calls = {CALL(epoll_pwait2), CALL(timerfd_create), CALL(membarrier), CALL(getrandom),
                CALL(sched_getaffinity), CALL(madvise), CALL(epoll_create1)},
@@ -75,27 +69,14 @@ bool jail_explains(const struct jail *jail, int err)
 
 static bool filter_enter(const struct jail *jail)
 {
-    struct sock_filter code[2 * JAIL_CALLS_MAX + 8];
-    unsigned short length = 0;
+    int calls[JAIL_CALLS_MAX];
+    int count = 0;
 
-    code[length++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
-    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    code[length++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (int i = 0; i < JAIL_CALLS_MAX && jail->calls[i] != 0; i++) {
-        unsigned number = (unsigned)jail->calls[i] - 1;
-        unsigned refusal = SECCOMP_RET_ERRNO | (unsigned)jail->refusal;
-
-        code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1);
-        code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, refusal);
+    while (count < JAIL_CALLS_MAX && jail->calls[count] != 0) {
+        calls[count] = jail->calls[count] - 1;
+        count++;
     }
-    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog program = {.len = length, .filter = code};
-
-    return OUR_ARCH != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0 &&
-           syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+    return filter_install(calls, count, jail->refusal);
 }
 
 // Bytes of address space in use.

@@ -35,6 +35,9 @@ int seam_ask(enum fault_call call);
 // True inside a call of the table, where a call of libc is not the program's.
 bool seam_is_inside(void);
 
+// Puts the calls about child processes in place: part of seam_begin().
+void seam_begin_child(void);
+
 // How many bytes a transfer of `size` may move.
 size_t seam_share(size_t size);
 

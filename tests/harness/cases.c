@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const reactors[] = {"epoll", "poll"};
+#include "harness/far.h"
+#include "harness/reactors.h"
+
 static const enum host_kind hosts[] = {HOST_EXECUTOR, HOST_RUNTIME_2, HOST_RUNTIME_4, HOST_NONE};
 
 static void add_case(struct cases *cases, struct test_case added, const char *filter)
@@ -26,20 +28,31 @@ static void add_case(struct cases *cases, struct test_case added, const char *fi
     cases->list[cases->count++] = added;
 }
 
+// "auto" leaves the choice to rouse, which then may pair a back end with a ring.
+static struct reactors reactors_for(const struct api_test *test)
+{
+    struct reactors reactors = reactors_to_test();
+
+    if (test->any_reactor) reactors.count = test->with_ring ? 0 : 1;
+    if (test->with_ring) reactors.names[reactors.count++] = "auto";
+    return reactors;
+}
+
 static void add_test(struct cases *cases, const struct api_test *test, enum body_style style,
                      const char *filter)
 {
+    const struct reactors reactors = reactors_for(test);
     unsigned kinds = test->hosts;
 
     if (test->any_style && style != STYLE_FIBER) return;
+    if (test->far && !far_is_there()) return;
     if (test->exact && getenv("ROUSE_CHAOS") != NULL) return;
     if (kinds == 0) kinds = test->plain != NULL ? HOST_NONE : HOST_ALL;
     for (size_t h = 0; h < sizeof hosts / sizeof hosts[0]; h++) {
         if ((kinds & (unsigned)hosts[h]) == 0) continue;
-        for (size_t r = 0; r < (test->any_reactor ? 1 : sizeof reactors / sizeof reactors[0]);
-             r++) {
+        for (int r = 0; r < reactors.count; r++) {
             const struct test_case added = {
-                .test = test, .style = style, .host = hosts[h], .reactor = reactors[r]};
+                .test = test, .style = style, .host = hosts[h], .reactor = reactors.names[r]};
 
             add_case(cases, added, filter);
         }

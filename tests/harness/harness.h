@@ -16,7 +16,9 @@ struct api_test {
     unsigned hosts;               // enum host_kind; 0: all of them, or HOST_NONE for a plain one
     bool any_reactor;             // which makes no difference: run on one only
     bool any_style;               // the same for the style
+    bool with_ring;               // also where rouse chooses the reactor; with any_reactor: only so
     bool lasting;                 // leaves a default runtime or a signal thread: no check for leaks
+    bool far;                     // needs a far network: left out where there is none
     bool exact;                   // counts polls or turns: left out under ROUSE_CHAOS
     bool virtual_clock;           // starts at VIRTUAL_START_NS
     struct host_options options;  // of the host

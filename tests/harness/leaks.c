@@ -31,9 +31,10 @@ struct counter {
 
 // Those that must come back to where they were. What is cached, or only grows, is not among them.
 static const struct counter counters[] = {
-    COUNTER(tasks),       COUNTER(task_records),    COUNTER(timers),        COUNTER(sources),
-    COUNTER(stacks),      COUNTER(sockets),         COUNTER(blocking_jobs), COUNTER(threads),
-    COUNTER(allocations), COUNTER(allocated_bytes), COUNTER(page_bytes),    COUNTER(fds),
+    COUNTER(tasks),   COUNTER(task_records),      COUNTER(timers),          COUNTER(sources),
+    COUNTER(stacks),  COUNTER(sockets),           COUNTER(blocking_jobs),   COUNTER(threads),
+    COUNTER(buffers), COUNTER(allocations),       COUNTER(allocated_bytes), COUNTER(page_bytes),
+    COUNTER(fds),     COUNTER(lookups_abandoned),
 };
 
 static int64_t counter_value(const struct rouse_stats *stats, const struct counter *counter)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A connected pair of sockets over loopback, made by a body: it accepts and connects at once.
+// A connected pair of sockets over loopback, or across to the far network where there is one, made
+// by a body: it accepts and connects at once.
 //
 //     pair_init(&f->pair);
 //     AWAIT(&f->pair.both.base);
@@ -13,6 +14,7 @@
 #include <rouse/tcp.h>
 
 #include "harness/check.h"
+#include "harness/far.h"
 
 struct pair {
     struct rouse_tcp_listener *listener;  // until the pair is taken
@@ -24,14 +26,22 @@ struct pair {
     struct rouse_tcp *client;
 };
 
-// On a free port of 127.0.0.1.
-static inline void listen_anywhere(struct rouse_tcp_listener **listener, struct rouse_addr *address)
+// On a free port, as `options` say; NULL: as usual.
+static inline void listen_with(struct rouse_tcp_listener **listener, struct rouse_addr *address,
+                               const struct rouse_tcp_listen_options *options)
 {
-    struct rouse_addr any = rouse_addr_loopback(0);
+    struct rouse_addr any = far_address(0);
+    int home = far_enter();
 
-    CHECK_EQ(rouse_tcp_listen(listener, &any, NULL), 0);
+    CHECK_EQ(rouse_tcp_listen(listener, &any, options), 0);
+    far_leave(home);
     CHECK_EQ(rouse_tcp_listener_address(*listener, address), 0);
     CHECK(rouse_addr_port(address) != 0);
+}
+
+static inline void listen_anywhere(struct rouse_tcp_listener **listener, struct rouse_addr *address)
+{
+    listen_with(listener, address, NULL);
 }
 
 static inline void pair_unlisten(struct pair *pair)

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/reactors.h"
+
 // ---- The dimensions ----
 
 enum ending {
@@ -45,7 +47,7 @@ static const char *const style_names[] = {"fiber", "future", "async frame"};
 static const char *const destructor_names[] = {"nothing", "wakes", "sends",
                                                "spawns",  "locks", "unlocks"};
 static const char *const kind_names[] = {"executor", "1 worker", "2 workers", "4 workers"};
-static const char *const reactor_names[] = {"epoll", "poll"};
+static struct reactors reactors;
 static const char *const place_names[] = {"a task", "a thread"};
 static const char *const wait_names[] = {"time", "a lock"};
 
@@ -136,7 +138,7 @@ _Noreturn static void fail(const struct run *run, const char *what)
 
     printf("not ok 1 - %s\n# %s, %s, %s, destructor: %s, %s, %s, spawned by %s, waits for %s\n",
            what, ending_names[c->ending], holder_names[c->holder], style_names[c->style],
-           destructor_names[c->destructor], kind_names[c->kind], reactor_names[c->reactor],
+           destructor_names[c->destructor], kind_names[c->kind], reactors.names[c->reactor],
            place_names[c->place], wait_names[c->wait]);
     (void)fflush(stdout);
     (void)rouse_dump(STDERR_FILENO);
@@ -644,7 +646,7 @@ static void print_dimensions(void)
     print_dimension("style", style_names, COUNT(style_names));
     print_dimension("destructor", destructor_names, COUNT(destructor_names));
     print_dimension("runtime", kind_names, COUNT(kind_names));
-    print_dimension("reactor", reactor_names, COUNT(reactor_names));
+    print_dimension("reactor", reactors.names, reactors.count);
     print_dimension("spawned by", place_names, COUNT(place_names));
     print_dimension("waits for", wait_names, COUNT(wait_names));
 }
@@ -655,15 +657,16 @@ int main(int argc, char **argv)
         .wanted = argc == 3 && strcmp(argv[1], "--cell") == 0 ? atoi(argv[2]) : -1};
     struct rouse_runtime_options one = {.size = sizeof one, .workers = 1};
 
+    reactors = reactors_to_test();
     (void)alarm(300);  // a cell that hangs ends the program by a signal
     print_dimensions();
     if (rouse_runtime_new(&aux, &one) < 0) return 1;
     for (int kind = 0; kind < COUNT(kind_names); kind++) {
-        for (int reactor = 0; reactor < COUNT(reactor_names); reactor++) {
+        for (int reactor = 0; reactor < reactors.count; reactor++) {
             struct cell cell = {.kind = (enum kind)kind, .reactor = reactor};
             struct host host;
 
-            host_open(&host, cell.kind, reactor_names[reactor]);
+            host_open(&host, cell.kind, reactors.names[reactor]);
             visit_host(&cell, &host, &totals);
             host_close(&host);
         }

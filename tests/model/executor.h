@@ -46,6 +46,7 @@ static inline struct rouse_task *executor_spawn(struct executor *executor,
 
     model_claim(rs_task_new(&task, executor->heap, NULL, &executor->base, handle, &spec, NULL) == 0,
                 "there is memory for a task");
+    rs_task_publish(task);
     executor->live++;
     executor_schedule(&executor->base, task);
     return task;

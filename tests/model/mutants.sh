@@ -4,13 +4,14 @@
 # Shows that each memory order of the core, and each step of its protocols, is needed: takes one
 # away at a time, and looks whether the explorer finds out.
 #
-#     tests/model/mutants.sh [--orders] [--steps] [PATTERN]
+#     tests/model/mutants.sh [--orders] [--steps] [--share K/N] [PATTERN]
 #
 # Orders: the list of atomic accesses is read from the instrumented program, so none is forgotten.
 # Each order that is more than relaxed is weakened by one degree, at run time. Steps: the edits of
 # mutants.txt, each built into a copy of the source. What survives must be in survivors.txt, with
-# the reason. With a PATTERN, only mutants whose line matches it are tried. The last line is
-# "N mutants, N killed, N argued, N survived".
+# the reason. With a PATTERN, only mutants whose line matches it are tried; with a share, only those
+# whose number leaves K when divided by N. The last line is "N mutants, N killed, N argued, N
+# survived".
 #
 # ROUSE_BUILD_DIR: the build to use; ROUSE_MUTANTS_JOBS: how many run at once;
 # ROUSE_MUTANTS_EXECUTIONS: how many of each scenario are searched for a mutant.
@@ -23,22 +24,32 @@ model=$build/tests/model/model
 work=$build/mutants
 jobs=${ROUSE_MUTANTS_JOBS:-$(nproc)}
 executions=${ROUSE_MUTANTS_EXECUTIONS:-4000}
+survivors=$tree/tests/model/survivors.txt
 orders=false
 steps=false
 pattern=.
+share=0/1
 
 while (($# > 0)); do
     case $1 in
     --orders) orders=true ;;
     --steps) steps=true ;;
+    --share)
+        share=$2
+        shift
+        ;;
     --help)
-        sed -n '4,17s/^# \{0,1\}//p' "$0"
+        sed -n '4,18s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     *) pattern=$1 ;;
     esac
     shift
 done
+if [[ ! $share =~ ^[0-9]+/[1-9][0-9]*$ ]]; then
+    echo "a share is K/N, as 0/2 for one half; not $share" >&2
+    exit 2
+fi
 if ! $orders && ! $steps; then
     orders=true
     steps=true
@@ -178,14 +189,20 @@ failed_in() {
     sed -n '/^not ok/{ s/^not ok [0-9]* - \([a-z0-9_]*\):.*/\1/p; q; }' "$1"
 }
 
-# Prints the mutant, and what became of it.
+# Prints the mutant, and what became of it. Of what is argued in survivors.txt a short search has to
+# do: the long one would find nothing, each time anew.
 try_order() {
     local file function access slot from to pcs scenarios names status=0
+    local most=$executions random=3000
 
     read -r file function access slot from to pcs scenarios <<<"$1"
     names=$(tr ',' '\n' <<<"$scenarios" | sort -u | tr '\n' ' ')
+    if grep -qE "^$file $function $access( on failure)?: $from -> $to [|]" "$survivors"; then
+        most=$((executions / 10))
+        random=300
+    fi
     # shellcheck disable=SC2086
-    timeout 300 "$model" --quiet --executions "$executions" --random 3000 \
+    timeout 300 "$model" --quiet --executions "$most" --random "$random" \
         --weaken "$pcs:$slot:$(number_of "$to")" $names >"$work/out.$$" 2>&1 || status=$?
     local verdict=survived
     if ((status == 1)); then
@@ -207,7 +224,8 @@ run_orders() {
     rm -f "$work/hits.all"
     list_places >"$work/places"
     list_accesses >"$work/accesses"
-    list_weakened <"$work/accesses" >"$work/orders"
+    list_weakened <"$work/accesses" |
+        awk -v k="${share%/*}" -v n="${share#*/}" 'NR % n == k' >"$work/orders"
     echo "$(wc -l <"$work/accesses") atomic accesses in the source," \
         "$(list_unreached | wc -l) of which are more than relaxed and no scenario reaches;" \
         "$(wc -l <"$work/orders") orders to weaken"
@@ -230,9 +248,12 @@ progress() {
 
 # ---- The steps of the protocols ----
 
-# Writes block N of mutants.txt as shell words: what, file, and the texts to two files.
+# They are shared out to as many builders as there are jobs. Builder K has a copy of the source in
+# tree.K, a build in steps.K, and its files in step.K.
+
+# Writes block N of mutants.txt as shell words: what, file, and the texts to two files of builder K.
 read_step() {
-    awk -v wanted="$1" -v from="$work/from" -v to="$work/to" '
+    awk -v wanted="$1" -v from="$work/step.$2/from" -v to="$work/step.$2/to" '
         /^what: / { n++; if (n == wanted) print substr($0, 7) }
         n != wanted { next }
         /^file: / { print substr($0, 7) }
@@ -245,7 +266,7 @@ read_step() {
 
 # Replaces the text, which must stand in the file exactly once.
 apply_step() {
-    awk -v from="$work/from" -v to="$work/to" '
+    awk -v from="$work/step.$2/from" -v to="$work/step.$2/to" '
         function slurp(file,    line, text) {
             while ((getline line <file) > 0) text = text line "\n"
             return text
@@ -261,37 +282,51 @@ apply_step() {
 
 # A copy of what the model is built from, with a build of its own.
 prepare_steps() {
-    local copy=$work/tree
+    local copy=$work/tree.$1
 
-    mkdir -p "$copy"
+    mkdir -p "$copy" "$work/step.$1"
     (cd "$tree" && tar -cf - --exclude=./build --exclude=./.git .) | tar -C "$copy" -xf -
-    cmake -S "$copy" -B "$work/steps" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
-    cmake --build "$work/steps" -j "$jobs" --target model >"$work/build.log" 2>&1
+    cmake -S "$copy" -B "$work/steps.$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+    cmake --build "$work/steps.$1" -j 1 --target model >"$work/step.$1/log" 2>&1
 }
 
 try_step() {
-    local what file models copy=$work/tree status=0
+    local what file models copy=$work/tree.$2 own=$work/step.$2 status=0
 
-    { read -r what; read -r file; read -r models; } < <(read_step "$1")
-    if ! apply_step "$tree/$file" >"$copy/$file"; then
+    { read -r what; read -r file; read -r models; } < <(read_step "$1" "$2")
+    if ! apply_step "$tree/$file" "$2" >"$copy/$file"; then
         cp "$tree/$file" "$copy/$file"
         echo "$file: $what: the text is not there exactly once: survived"
         return
     fi
-    if ! cmake --build "$work/steps" -j "$jobs" --target model >"$work/build.log" 2>&1; then
+    if ! cmake --build "$work/steps.$2" -j 1 --target model >"$own/log" 2>&1; then
         status=3
     else
         # shellcheck disable=SC2086
-        timeout 300 "$work/steps/tests/model/model" --quiet --jobs "$jobs" \
-            --executions "$executions" --random 3000 $models >"$work/out" 2>&1 || status=$?
+        timeout 300 "$work/steps.$2/tests/model/model" --quiet \
+            --executions "$executions" --random 3000 $models >"$own/out" 2>&1 || status=$?
     fi
     cp "$tree/$file" "$copy/$file"
     case $status in
     0) echo "$file: $what: survived" ;;
-    1) echo "$file: $what: killed by $(failed_in "$work/out")" ;;
+    1) echo "$file: $what: killed by $(failed_in "$own/out")" ;;
     3) echo "$file: $what: does not compile: survived" ;;
     *) echo "$file: $what: died of status $status" ;;
     esac
+}
+
+# Of the share, every so many: the part of one builder.
+build_steps() {
+    local seen=0
+
+    prepare_steps "$1"
+    for ((i = 1; i <= $2; i++)); do
+        if ((i % ${share#*/} != ${share%/*})); then continue; fi
+        seen=$((seen + 1))
+        if (((seen + $1) % jobs != 0)); then continue; fi
+        if ! read_step "$i" "$1" | grep -qE "$pattern"; then continue; fi
+        try_step "$i" "$1"
+    done
 }
 
 run_steps() {
@@ -299,11 +334,12 @@ run_steps() {
 
     count=$(grep -c '^what: ' "$tree/tests/model/mutants.txt")
     echo "$count steps to take out"
-    prepare_steps
-    for ((i = 1; i <= count; i++)); do
-        if ! read_step "$i" | grep -qE "$pattern"; then continue; fi
-        try_step "$i"
-    done | tee -a "$work/results" | progress "$count"
+    {
+        for ((k = 1; k <= jobs; k++)); do
+            build_steps "$k" "$count" &
+        done
+        wait
+    } | tee -a "$work/results" | progress "$count"
 }
 
 # ---- The table ----
@@ -312,9 +348,9 @@ run_steps() {
 # what is killed by now, or is there no longer, is stale: that is a failure, too, unless only some
 # mutants were tried.
 print_table() {
-    awk -v orders="$orders" -v steps="$steps" -v pattern="$pattern" '
+    awk -v orders="$orders" -v steps="$steps" -v pattern="$pattern" -v share="$share" '
         function is_wanted(mutant) {
-            if (pattern != ".") return 0
+            if (pattern != "." || share != "0/1") return 0
             return (mutant ~ /^[^ ]+: / ? steps : orders) == "true"
         }
         FNR == NR {
@@ -352,7 +388,7 @@ print_table() {
 }
 
 export -f try_order number_of failed_in
-export work model executions
+export work model executions survivors
 if $orders; then run_orders; fi
 if $steps; then run_steps; fi
 print_table

@@ -182,6 +182,66 @@ static void look_for_busy(void)
     rs_tls.worker = NULL;
 }
 
+// ---- The sentinel, at the inbox ----
+
+enum { NEW_ONE = 0, PINNED_ONE = 1, NEW_TWO = 2, DELIVERED = 3 };
+
+static struct rouse_task *delivered;
+static int at_owner[DELIVERED];
+
+static void make_sched_and_deliveries(void)
+{
+    make_sched();
+    delivered = model_alloc(DELIVERED * sizeof *delivered);
+    for (int i = 0; i < DELIVERED; i++) {
+        delivered[i] = (struct rouse_task){.worker = 1};
+        at_owner[i] = 0;
+    }
+    delivered[PINNED_ONE].flags = RS_TASK_PINNED;
+}
+
+static void deliver_all(void)
+{
+    for (int i = 0; i < DELIVERED; i++) rs_sched_deliver(sched, &workers[1], &delivered[i]);
+}
+
+static void look_for_arrivals(void)
+{
+    rs_tls.worker = &workers[0];
+    rs_sentinel_look(&workers[0]);
+    rs_tls.worker = NULL;
+}
+
+// The owner is back for a moment.
+static void empty_inbox(void)
+{
+    struct rs_task_link *link = rs_inbox_take(&workers[1].inbox);
+
+    for (; link != NULL; link = link->next) at_owner[rs_task_of_link(link) - delivered]++;
+}
+
+static void unmake_deliveries(void)
+{
+    struct rs_task_link *link;
+    int at_sentinel[DELIVERED] = {0};
+
+    look_for_arrivals();
+    while ((link = rs_runq_pop(&workers[0].runq)) != NULL) {
+        at_sentinel[rs_task_of_link(link) - delivered]++;
+    }
+    model_claim(at_owner[NEW_ONE] + at_sentinel[NEW_ONE] == 1 &&
+                    at_owner[NEW_TWO] + at_sentinel[NEW_TWO] == 1,
+                "a new task is taken once, at the next look at the latest");
+    empty_inbox();
+    model_claim(at_owner[PINNED_ONE] == 1 && at_sentinel[PINNED_ONE] == 0,
+                "a pinned one comes to its owner, once");
+    for (int i = 0; i < 2; i++) rouse_driver_free(workers[i].driver);
+    model_free(delivered);
+    model_free(task);
+    model_free(workers);
+    model_free(sched);
+}
+
 const struct model_scenario model_executor_scenarios[] = {
     {.name = "executor_last_spawner",
      .about = "a run ends when the last spawner goes, and sees what came before",
@@ -211,5 +271,10 @@ const struct model_scenario model_executor_scenarios[] = {
      .setup = make_sched,
      .threads = {look_for_busy, schedule_task},
      .check = unmake_sched},
+    {.name = "sentinel_takes_arrivals",
+     .about = "the sentinel takes new tasks out of an inbox, and its owner misses none",
+     .setup = make_sched_and_deliveries,
+     .threads = {look_for_arrivals, deliver_all, empty_inbox},
+     .check = unmake_deliveries},
     {.name = NULL},
 };

@@ -69,6 +69,7 @@ static struct rouse_task *spawn(struct rs_scope_record *into)
 
     model_claim(rs_task_new(&task, heap, NULL, &scheduler, NULL, &spec, &attrs) == 0,
                 "there is memory");
+    rs_task_publish(task);
     return task;
 }
 

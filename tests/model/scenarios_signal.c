@@ -155,11 +155,29 @@ static void start_and_wait(void)
     rs_signal_thread_stop();
 }
 
+static void nothing(void)
+{
+}
+
+// As after a fork: who starts the thread anew does so for another signal, and reads nothing of this
+// one.
+static void start_for_another_and_wait(void)
+{
+    model_claim(rs_signal_set_action(SIGUSR2, nothing) == 0, "the thread is started");
+    wait_for(&awaited[0].base, &wakers[0], NULL);
+    rs_signal_thread_stop();
+}
+
 const struct model_scenario model_signal_scenarios[] = {
     {.name = "signal_against_start",
      .about = "a signal that comes before its reader is announced is delivered by that",
      .setup = make_stopped,
      .threads = {start_and_wait, raise_signal},
+     .check = unmake},
+    {.name = "signal_against_other_start",
+     .about = "so it is if the reader is announced for the sake of another signal",
+     .setup = make_stopped,
+     .threads = {start_for_another_and_wait, raise_signal},
      .check = unmake},
     {.name = "signal_delivered",
      .about = "a signal reaches who waits for it, and publishes",

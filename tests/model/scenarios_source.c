@@ -10,6 +10,7 @@
 #include <rouse/poller.h>
 
 #include "base/sys.h"
+#include "base/tls.h"
 #include "wait.h"
 
 enum { CAPACITY = 4, READERS = 2 };
@@ -81,7 +82,7 @@ static void make_on(const char *reactor)
     for (unsigned i = 0; i < READERS; i++) reader_init(&readers[i], source, i + 2);
     model_name(&drivers[0]->lock, sizeof drivers[0]->lock, "driver[0]->lock");
     model_name(&drivers[1]->lock, sizeof drivers[1]->lock, "driver[1]->lock");
-    model_name(&source->users, sizeof source->users, "source->users");
+    model_name(&source->use, sizeof source->use, "source->use");
     model_name(&source->directions[RS_READ], sizeof source->directions[RS_READ], "source->read");
     model_name(&source->directions[RS_WRITE], sizeof source->directions[RS_WRITE], "source->write");
 }
@@ -269,10 +270,10 @@ static void unmake_closed(void)
 static int plain;  // stands for what the kernel keeps for the descriptor
 static int (*close_really)(int fd);
 
-static int close_and_read(int fd)
+static int close_and_write(int fd)
 {
-    model_claim(plain <= 1, "nothing is used after its close");
-    plain = 2;
+    model_claim(plain == 0, "what is closed is not closed again");
+    plain = 1;
     return close_really(fd);
 }
 
@@ -281,7 +282,7 @@ static void make_used(void)
     make();
     plain = 0;
     close_really = rs_sys.close;
-    rs_sys.close = close_and_read;
+    rs_sys.close = close_and_write;
 }
 
 static void unmake_used(void)
@@ -292,9 +293,45 @@ static void unmake_used(void)
 
 static void use_and_leave(void)
 {
-    if (rs_source_enter(source) < 0) return;
-    plain = 1;
-    rs_source_leave(source);
+    if (rs_source_enter(source, RS_READ) < 0) return;
+    model_claim(plain == 0, "nothing is used after its close");
+    rs_source_leave(source, RS_READ);
+}
+
+// As the worker whose number that is.
+static void use_as(uint8_t number, int times)
+{
+    rs_tls.number = number;
+    for (int i = 0; i < times; i++) use_and_leave();
+}
+
+static void first_uses(void)
+{
+    use_as(1, 1);
+}
+
+static void first_uses_twice(void)
+{
+    use_as(1, 2);
+}
+
+static void second_uses(void)
+{
+    use_as(2, 1);
+}
+
+static void first_uses_and_closes(void)
+{
+    use_as(1, 1);
+    rs_source_close(source);
+}
+
+// The first worker has used it before.
+static void make_owned(void)
+{
+    make_used();
+    use_as(1, 1);
+    rs_tls.number = 0;
 }
 
 static void close_and_reuse(void)
@@ -359,6 +396,33 @@ static void drop_and_unmake_second(void)
 {
     rouse_future_drop(&readers[0].base);
     unmake_second();
+}
+
+// One waits at the driver that goes, and another comes to wait elsewhere.
+static void make_waiting_and_waited_for(void)
+{
+    make();
+    (void)reader_look(&readers[0], drivers[0]);
+    reader_init(&readers[1], source, 2);
+}
+
+static void look_second_elsewhere(void)
+{
+    (void)reader_look(&readers[1], drivers[1]);
+}
+
+// Whoever still waits is in the queue: the close finds it there.
+static void close_finds_all(void)
+{
+    rs_source_close(source);
+    for (int i = 0; i < 2; i++) {
+        model_claim(rouse_future_is_ended(&readers[i].base) || readers[i].wait.state != 1,
+                    "who waits when the source is closed is told");
+        rouse_future_drop(&readers[i].base);
+    }
+    model_free(source);
+    rouse_driver_free(drivers[1]);
+    for (int i = 0; i < READERS; i++) claim_dropped(&readers[i].waker);
 }
 
 // ---- Another home ----
@@ -575,6 +639,31 @@ const struct model_scenario model_source_scenarios[] = {
      .setup = make_used,
      .threads = {release_source, use_and_leave},
      .check = unmake_used},
+    {.name = "source_owner_against_close",
+     .about = "a close waits for the worker that owns the use, or is seen by it",
+     .setup = make_owned,
+     .threads = {close_source, first_uses_twice},
+     .check = unmake_used},
+    {.name = "source_owner_comes",
+     .about = "so it is with a worker that comes to own it",
+     .setup = make_used,
+     .threads = {close_source, first_uses},
+     .check = unmake_used},
+    {.name = "source_owner_and_other",
+     .about = "one of two workers owns the use, and the other is counted",
+     .setup = make_used,
+     .threads = {first_uses_and_closes, second_uses},
+     .check = unmake_used},
+    {.name = "source_owner_and_crowd",
+     .about = "whoever is the last of those who are counted waits for the owner",
+     .setup = make_owned,
+     .threads = {first_uses, second_uses, close_source},
+     .check = unmake_used},
+    {.name = "source_owner_against_release",
+     .about = "a release waits for the owner",
+     .setup = make_owned,
+     .threads = {release_source, first_uses_twice},
+     .check = unmake_used},
     {.name = "source_driver_freed",
      .about = "a driver that goes away cancels the waits in it",
      .setup = make_waiting_held,
@@ -585,6 +674,11 @@ const struct model_scenario model_source_scenarios[] = {
      .setup = make_watched_once,
      .threads = {free_driver, look_elsewhere},
      .check = drop_and_unmake_second},
+    {.name = "source_driver_freed_against_second_wait",
+     .about = "a wait that settles where a freed driver has left finds its queue empty",
+     .setup = make_waiting_and_waited_for,
+     .threads = {free_driver, look_second_elsewhere},
+     .check = close_finds_all},
     {.name = "source_home_moves",
      .about = "a direction moves to another driver while its event is handed out",
      .setup = make_watched,

@@ -61,6 +61,21 @@ static rouse_poll register_poll(struct rouse_future *self, struct rouse_context 
     return seen() >= wanted ? ROUSE_READY : ROUSE_PENDING;
 }
 
+// Clones more wakers in a poll than it has in hand, drops more than it may have there, and leaves
+// one for another thread: at the last poll too, which ends it.
+static rouse_poll clone_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    enum { CLONES = 2 * RS_TASK_HAND_MAX };
+    struct rouse_waker clones[CLONES];
+
+    (void)self;
+    polls++;
+    for (int i = 0; i < CLONES; i++) clones[i] = rouse_waker_clone(rouse_context_waker(cx));
+    rouse_waker_slot_register(&slot, &clones[0]);
+    for (int i = 0; i < CLONES; i++) rouse_waker_drop(&clones[i]);
+    return seen() >= wanted ? ROUSE_READY : ROUSE_PENDING;
+}
+
 // Looks for itself whether it is to end, as a fiber does.
 static rouse_poll watch_poll(struct rouse_future *self, struct rouse_context *cx)
 {
@@ -97,6 +112,8 @@ static const struct rouse_future_vtable wait_vtable = {
     .poll = wait_poll, .drop = future_drop, .ended = &ended};
 static const struct rouse_future_vtable register_vtable = {
     .poll = register_poll, .drop = future_drop, .ended = &ended};
+static const struct rouse_future_vtable clone_vtable = {
+    .poll = clone_poll, .drop = future_drop, .ended = &ended};
 
 static const struct rouse_future_vtable watch_vtable = {
     .poll = watch_poll, .drop = future_drop, .ended = &ended};
@@ -144,6 +161,12 @@ static void register_init(struct rouse_future *storage, void *arg)
     storage->vtable = &register_vtable;
 }
 
+static void clone_init(struct rouse_future *storage, void *arg)
+{
+    (void)arg;
+    storage->vtable = &clone_vtable;
+}
+
 // ---- Set up ----
 
 static void begin(rouse_init_function init, struct rouse_join_handle *with, int wants)
@@ -185,6 +208,11 @@ static void begin_waiting_for_two(void)
 static void begin_registering(void)
 {
     begin(register_init, NULL, 2);
+}
+
+static void begin_cloning(void)
+{
+    begin(clone_init, NULL, 1);
 }
 
 static void begin_joined(void)
@@ -260,6 +288,16 @@ static void raise_and_give_up(void)
 {
     raise();
     rouse_waker_wake(&waker);
+}
+
+// A thread that polls nothing has none in hand.
+static void clone_and_give_up(void)
+{
+    struct rouse_waker clone = rouse_waker_clone(&waker);
+
+    rouse_waker_drop(&waker);
+    raise();
+    rouse_waker_wake(&clone);
 }
 
 static void abort_it(void)
@@ -405,6 +443,11 @@ const struct model_scenario model_task_scenarios[] = {
      .setup = begin_waiting,
      .threads = {run_and_close, raise_and_give_up},
      .check = check_given_up},
+    {.name = "task_hand",
+     .about = "shares that polls have in hand are those of no other thread, and go with the task",
+     .setup = begin_cloning,
+     .threads = {run, clone_and_give_up, raise_and_wake_slot},
+     .check = check_ended},
     {.name = "task_join",
      .about = "a join sees the result, whenever it looks",
      .setup = begin_joined,

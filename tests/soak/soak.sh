@@ -49,7 +49,7 @@ clients() {
         2) options=(--mode http --connections 8 --path /large.txt) ;;
         *) options=(--mode http --connections 64 --path /hello.txt) ;;
         esac
-        "${prefix[@]}" timeout 120 "$build/bin/bench_net_load" --target "$address" --warmup 0.1 \
+        "${prefix[@]}" timeout 120 "$build/bin/bench_io_load" --target "$address" --warmup 0.1 \
             --duration 1 "${options[@]}" >"$scratch/load" 2>&1 ||
             { echo "status $?: ${options[*]}"; cat "$scratch/load"; } >>"$scratch/wrong"
         sleep 0.5

@@ -289,7 +289,7 @@ static void lock_in_thread(struct actor *a)
 
 static void write_in_thread(struct actor *a)
 {
-    struct rouse_semaphore_acquire write;
+    struct rouse_rwlock_write write;
 
     rouse_rwlock_write_init(&write, &rwlock);
     stress_must(rouse_block_on(runtime, &write.base), "write");

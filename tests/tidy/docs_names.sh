@@ -61,7 +61,8 @@ done <"$scratch/functions" >"$scratch/wrong"
 report functions 'every function named in a document exists' "$scratch/wrong"
 
 {
-    grep -noE '`(src|include|tests|docs|examples|apps|bench|scripts|cmake)/[A-Za-z0-9_./-]*`' \
+    folders='src|include|tests|docs|examples|apps|bench|scripts|cmake|tools'
+    grep -noE "\`($folders)/[A-Za-z0-9_./-]*\`" \
         "${documents[@]}" | tr -d '`' || true
 } >"$scratch/paths"
 while IFS=: read -r file line path; do

@@ -81,9 +81,18 @@ compile_alone() {
     return $failed
 }
 
+# With the GNU dialect's macros without underscores, `unix` and `linux`, as many programs are built.
+compile_as_gnu() {
+    echo '#include <rouse.h>' |
+        gcc -std=gnu17 -x c -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude -
+}
+
 header_rules() {
     local compiler
 
+    if have gcc; then
+        check header-gnu "all public headers compile as GNU C17" compile_as_gnu
+    fi
     for compiler in gcc "$clang_cc"; do
         if have "$compiler"; then
             check header-c "public headers compile alone as C11 ($compiler)" \

@@ -167,7 +167,7 @@ static void writing(void)
                                    .sin6_scope_id = UINT32_MAX};
     struct rouse_addr addr = {.length = sizeof longest};
     struct rouse_addr none = {0};
-    struct rouse_addr other = {.storage.ss_family = AF_UNIX, .length = 2};
+    struct rouse_addr other = {.storage.ss_family = AF_APPLETALK, .length = 2};
     char text[ROUSE_ADDR_TEXT_MAX];
     char small[6];
 
@@ -186,6 +186,42 @@ static void writing(void)
           "an_address_of_no_known_family_has_a_text_and_no_port");
 }
 
+static void unix_addresses(void)
+{
+    const struct rouse_addr before = rouse_addr_loopback(80);
+    struct rouse_addr a = before;
+    struct rouse_addr b;
+    char longest[ROUSE_ADDR_UNIX_MAX + 2];
+    char text[ROUSE_ADDR_UNIX_TEXT_MAX];
+
+    memset(longest, 'p', sizeof longest);
+    longest[ROUSE_ADDR_UNIX_MAX + 1] = '\0';
+    claim(rouse_addr_unix(&a, longest) == -ENAMETOOLONG &&
+              rouse_addr_unix_abstract(&a, longest, ROUSE_ADDR_UNIX_MAX + 1) == -ENAMETOOLONG &&
+              rouse_addr_equal(&a, &before),
+          "a_path_that_is_too_long_is_refused_before_it_is_cut");
+    claim(rouse_addr_unix(&a, "") == -EINVAL && rouse_addr_unix_abstract(&a, "x", 0) == -EINVAL,
+          "no_path_is_no_address");
+    longest[ROUSE_ADDR_UNIX_MAX] = '\0';
+    claim(rouse_addr_unix(&a, longest) == 0 &&
+              rouse_addr_format(&a, text, sizeof text) == ROUSE_ADDR_UNIX_MAX + 5 &&
+              memcmp(text, "unix:ppp", 8) == 0,
+          "the_longest_path_is_taken_and_its_text_fits_the_promised_room");
+    memset(longest, '\0', sizeof longest);
+    claim(rouse_addr_unix_abstract(&a, longest, ROUSE_ADDR_UNIX_MAX) == 0 &&
+              rouse_addr_format(&a, text, sizeof text) == ROUSE_ADDR_UNIX_MAX + 6,
+          "the_longest_abstract_name_fits_too");
+    claim(rouse_addr_unix_abstract(&a, "a\0b\n", 4) == 0 &&
+              rouse_addr_format(&a, text, sizeof text) == 10 && strcmp(text, "unix:@a@b?") == 0,
+          "what_cannot_be_shown_is_not");
+    claim(rouse_addr_unix_abstract(&b, "a\0c\n", 4) == 0 && !rouse_addr_equal(&a, &b) &&
+              rouse_addr_unix_abstract(&b, "a\0b\n", 4) == 0 && rouse_addr_equal(&a, &b),
+          "bytes_behind_a_zero_count");
+    claim(rouse_addr_unix(&a, "/x") == 0 && rouse_addr_unix_abstract(&b, "/x", 2) == 0 &&
+              !rouse_addr_equal(&a, &b),
+          "a_path_and_an_abstract_name_are_two_addresses");
+}
+
 int main(void)
 {
     forms();
@@ -194,5 +230,6 @@ int main(void)
     refusals();
     comparison();
     writing();
+    unix_addresses();
     return claims_end();
 }

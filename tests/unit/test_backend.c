@@ -20,13 +20,14 @@
 #include <unistd.h>
 
 #include "base/counters.h"
+#include "base/cpu.h"
 #include "base/sys.h"
 #include "claim.h"
 
 #define LONG_NS (20 * ROUSE_NS_PER_S)
 #define SHORT_NS (10 * ROUSE_NS_PER_MS)
 
-enum { PIPES = 300, ROUNDS = 300, NO_EVENT = 1 << 30 };
+enum { PIPES = 300, ROUNDS = 300, NOTIFICATIONS = 20000, NO_EVENT = 1 << 30 };
 
 static const struct rs_backend_ops *ops;  // of the back end under test
 static struct rs_backend *backend;
@@ -480,6 +481,58 @@ static void notifications_reach_the_sleeper(void)
     (void)time_wait(1);  // what the helper's end may have left
 }
 
+// ---- Work that is notified of ----
+
+struct work {
+    _Atomic uint32_t made;
+    _Atomic uint32_t done;
+    uint64_t longest_ns;
+};
+
+static void *do_work(void *arg)
+{
+    struct work *work = arg;
+    struct rs_event event;
+    uint32_t done = 0;
+
+    while (done < NOTIFICATIONS) {
+        // Acquire, with the release in notifications_come_close_together().
+        while (atomic_load_explicit(&work->made, memory_order_acquire) == done) {
+            uint64_t start = rouse_now_ns();
+
+            (void)ops->wait(backend, &event, 1, LONG_NS);
+            uint64_t slept_ns = rouse_now_ns() - start;
+
+            if (slept_ns > work->longest_ns) work->longest_ns = slept_ns;
+        }
+        // Release, with the acquire there.
+        atomic_store_explicit(&work->done, ++done, memory_order_release);
+    }
+    return NULL;
+}
+
+// Each is sent as soon as the one before has been heard, so that it comes while the other thread
+// is about to sleep again, at any instruction.
+static void notifications_come_close_together(void)
+{
+    struct work work = {.made = 0};
+    pthread_t thread;
+
+    need(pthread_create(&thread, NULL, do_work, &work) == 0, "pthread_create");
+    for (uint32_t i = 1; i <= NOTIFICATIONS; i++) {
+        atomic_store_explicit(&work.made, i, memory_order_release);
+        ops->notify(backend);
+        while (atomic_load_explicit(&work.done, memory_order_acquire) < i) {
+            if (i % 2 == 0) (void)sched_yield();
+        }
+        for (uint32_t spin = 0; spin < i % 64; spin++) rs_cpu_relax();
+    }
+    (void)pthread_join(thread, NULL);
+    check(work.longest_ns < LONG_NS, "no notification is lost on the way into a sleep");
+    (void)time_wait(0);
+    (void)time_wait(1);
+}
+
 // Until both together have got `wanted` events; false if that takes too long.
 static bool wait_for_total(struct waiter *a, struct waiter *b, int wanted)
 {
@@ -661,7 +714,12 @@ static void test_backend(const struct rs_backend_ops *under_test)
     notify_during_the_wait();
     watch_during_the_wait();
     notifications_reach_the_sleeper();
+    notifications_come_close_together();
     each_edge_goes_to_one();
+    // The kernel may take a while to clean up after the threads that have waited, which a ring
+    // shows.
+    ops->close(backend);
+    need(ops->open(&backend, rouse_allocator_default()) == 0, "open");
     embeds_by_one_descriptor();
     alarms_wake_the_embedder();
     ops->close(backend);
@@ -776,8 +834,16 @@ static void without_pwait2(void)
 
 int main(void)
 {
+    struct rs_backend *out;
+
     test_backend(&rs_backend_epoll);
     test_backend(&rs_backend_poll);
+    if (rs_backend_io_uring.open(&out, rouse_allocator_default()) == 0) {
+        out->ops->close(out);
+        test_backend(&rs_backend_io_uring);
+    } else {
+        printf("# no io_uring here\n");
+    }
     the_choice();
     without_pwait2();
     return claims_end();

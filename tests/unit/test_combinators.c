@@ -145,6 +145,43 @@ static void describe_truncates(const struct combinator *what)
     rouse_future_drop(&c.as.base);
 }
 
+// What an inspector is told of a future.
+struct parts {
+    struct rouse_inspector base;
+    size_t arms;  // that are probes of ours
+    size_t others;
+    size_t alternatives;
+};
+
+static void part_note(struct rouse_inspector *self, const struct rouse_future *part, int line,
+                      bool alternative)
+{
+    struct parts *parts = ROUSE_CONTAINER_OF(self, struct parts, base);
+    bool is_arm = false;
+
+    for (size_t i = 0; i < ARMS_MAX; i++) is_arm = is_arm || part == &c.probes[i].base;
+    parts->arms += is_arm;
+    parts->others += !is_arm || line != 0;
+    parts->alternatives += alternative;
+}
+
+static void inspect_tells_of_each_arm(const struct combinator *what)
+{
+    struct parts parts = {.base = {.part = part_note}};
+
+    combine(&c, what->make, twice, zeros);
+    (void)bell_poll(&bell, &c.as.base);
+    rouse_future_inspect(&c.as.base, &parts.base);
+    claim_of(parts.arms == what->arms && parts.others == 0, what,
+             "an inspector is told of each arm, and of nothing else");
+    claim_of(what->waits_for_all ? parts.alternatives == 0 || strncmp(what->name, "try", 3) == 0
+                                 : parts.alternatives == what->arms,
+             what, "and whether it may end without that one");
+    claim_of(rouse_future_cancel_kind(&c.as.base) == ROUSE_CANCEL_UNSTATED, what,
+             "what a drop means is not stated if an arm does not state it");
+    rouse_future_drop(&c.as.base);
+}
+
 static void never_allocates(const struct combinator *what)
 {
     long before = heap_counted();
@@ -168,6 +205,7 @@ static void every_combinator(void)
         late_poll_panics(&combinators[i]);
         last_waker_wins(&combinators[i]);
         describe_truncates(&combinators[i]);
+        inspect_tells_of_each_arm(&combinators[i]);
         never_allocates(&combinators[i]);
     }
 }

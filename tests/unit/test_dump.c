@@ -2,7 +2,8 @@
 //
 // Dumps in tight places. While a task is being made, by its init function, on a thread from outside
 // and in a task: it is not there yet. Into a pipe that a task of the dumped runtime reads. Without
-// memory. While a task ends in a poll that the dump could not wait for.
+// memory. While a task ends in a poll that the dump could not wait for. In the millisecond in which
+// a wait has begun.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <rouse/dump.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -95,7 +97,9 @@ static void reader_in_the_dumped_runtime(void)
         if (rouse_runtime_spawn(runtime, NULL, sleep_long, NULL, NULL) < 0) exit(1);
     }
     if (rouse_runtime_spawn(runtime, &reader, read_pipe, in, NULL) < 0) exit(1);
-    claim(rouse_dump(fds[1]) == 0, "a task of the dumped runtime reads the dump");
+    const struct rouse_dump_options each = {.size = sizeof each, .all_tasks = true};
+
+    claim(rouse_dump_with(fds[1], &each) == 0, "a task of the dumped runtime reads the dump");
     (void)close(fds[1]);
     claim(rouse_join(&reader) == 0 && bytes_read > SLEEPERS * 16, "all of it");
     rouse_fd_free(in);
@@ -184,6 +188,44 @@ static void task_that_ends_meanwhile(void)
     rouse_runtime_free(runtime);
 }
 
+// ---- A wait that has just begun ----
+
+static int wait_for_ever(void *arg)
+{
+    struct rouse_pending pending;
+
+    (void)arg;
+    rouse_pending_init(&pending);
+    return rouse_await(&pending.base);
+}
+
+// In a process of its own, in which the clock stands still, at an even millisecond.
+static int wait_of_this_millisecond(void)
+{
+    struct rouse_runtime *runtime;
+
+    rouse_clock_use_virtual(1000 * ROUSE_NS_PER_MS);
+    if (rouse_runtime_new(&runtime, NULL) < 0) return 1;
+    if (rouse_runtime_spawn(runtime, NULL, wait_for_ever, NULL, NULL) < 0) return 1;
+    do {
+        if (ftruncate(dump_fd, 0) < 0 || lseek(dump_fd, 0, SEEK_SET) < 0) return 1;
+        if (rouse_dump(dump_fd) < 0) return 1;
+    } while (!was_dumped("waiting "));
+    bool is_right = was_dumped("waiting 0.000 s");
+
+    rouse_runtime_free(runtime);
+    return is_right ? 0 : 1;
+}
+
+static bool succeeds_in_a_process(int (*fn)(void))
+{
+    pid_t child = fork();
+    int status = 1;
+
+    if (child == 0) _exit(fn());
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 int main(void)
 {
     char path[] = "/tmp/rouse-test-dump-XXXXXX";
@@ -196,7 +238,10 @@ int main(void)
     (void)alarm(60);
     dump_fd = mkstemp(path);
     (void)unlink(path);
-    if (dump_fd < 0 || rouse_runtime_new(&runtime, NULL) < 0) return 1;
+    if (dump_fd < 0) return 1;
+    claim(succeeds_in_a_process(wait_of_this_millisecond),
+          "a wait that has just begun has lasted no time");
+    if (rouse_runtime_new(&runtime, NULL) < 0) return 1;
     claim(rouse_runtime_spawn_future(runtime, &handle, &spec, &half_made) == 0 && err == 0,
           "a dump while a thread from outside makes a task");
     (void)rouse_join(&handle);  // or the next dump may find it, complete

@@ -263,6 +263,90 @@ static void failing(void)
     channel_free(&channel);
 }
 
+// ---- Transfers ----
+
+// Reads up to the end of the stream; how many bytes, and whether they are `pattern`.
+static int read_pattern(void *arg)
+{
+    static char buf[1 << 15];
+    size_t done = 0;
+    ssize_t count;
+
+    while ((count = rouse_fd_read(arg, buf, sizeof buf)) > 0) {
+        for (ssize_t i = 0; i < count; i++, done++) {
+            if (buf[i] != (char)(done * 31 + done / 251)) return -EILSEQ;
+        }
+    }
+    return count < 0 ? (int)count : (int)done;
+}
+
+static void transfers(void)
+{
+    static char pattern[STREAM_SIZE];
+    struct channel channel = channel_new();
+    struct rouse_join_handle reader;
+    struct rouse_fd_write_all all;
+    char byte;
+
+    for (size_t i = 0; i < sizeof pattern; i++) pattern[i] = (char)(i * 31 + i / 251);
+    must(rouse_spawn(&reader, read_pattern, channel.in), "spawn");
+    claim(rouse_fd_write_all(channel.out, pattern, sizeof pattern) == STREAM_SIZE,
+          "a_whole_buffer_is_written");
+    rouse_fd_free(channel.out);
+    claim(rouse_join(&reader) == STREAM_SIZE, "and_read_unchanged_up_to_the_end");
+    rouse_fd_free(channel.in);
+
+    channel = channel_new();
+    claim(rouse_fd_write_all(channel.out, pattern, 0) == 0, "nothing_is_written_at_once");
+    rouse_fd_write_all_init(&all, channel.out, pattern, sizeof pattern);
+    claim(rouse_await_until(&all.base, rouse_deadline_after(5 * ROUSE_NS_PER_MS)) == -ETIMEDOUT &&
+              all.done > 0 && all.done < sizeof pattern,
+          "a_full_pipe_holds_a_write_up_and_done_tells_how_far_it_came");
+    rouse_fd_free(channel.in);
+    claim(rouse_fd_write(channel.out, pattern, 1) == -EPIPE,
+          "a_pipe_that_nobody_reads_is_an_error_and_no_signal");
+    rouse_fd_free(channel.out);
+
+    channel = channel_new();
+    must(rouse_spawn(&reader, read_pattern, channel.in), "spawn");
+    rouse_fd_write_all_init(&all, channel.out, pattern, sizeof pattern);
+    rouse_future_drop(&all.base);
+    must(rouse_abort_and_wait(&reader) == -ECANCELED ? 0 : -EINVAL, "abort");
+    must(rouse_fd_write(channel.out, "x", 1), "write");
+    claim(rouse_fd_read(channel.in, &byte, 1) == 1 && byte == 'x',
+          "dropped_transfers_have_moved_nothing");
+    channel_free(&channel);
+}
+
+static int write_without_end(void *arg)
+{
+    static const char block[1 << 16];
+    ssize_t count;
+
+    do {
+        count = rouse_fd_write_all(arg, block, sizeof block);
+    } while (count >= 0);
+    return (int)count;
+}
+
+static void free_under_transfers(void)
+{
+    struct channel full = channel_new();
+    struct channel empty = channel_new();
+    struct rouse_join_handle writer;
+    struct rouse_join_handle reader;
+
+    must(rouse_spawn(&writer, write_without_end, full.out), "spawn");
+    must(rouse_spawn(&reader, read_pattern, empty.in), "spawn");
+    rouse_sleep(5 * ROUSE_NS_PER_MS);
+    rouse_fd_free(full.out);
+    rouse_fd_free(empty.in);
+    claim(rouse_join(&writer) == -EBADF && rouse_join(&reader) == -EBADF,
+          "free_ends_transfers_that_wait");
+    rouse_fd_free(full.in);
+    rouse_fd_free(empty.out);
+}
+
 // ---- The end ----
 
 static int wait_readable(void *arg)
@@ -344,6 +428,8 @@ static int run_all(void *arg)
     stream();
     bell();
     failing();
+    transfers();
+    free_under_transfers();
     end_under_waiters();
     cancelled();
     on_a_plain_thread();

@@ -304,6 +304,7 @@ int main(void)
 {
     test_poller("epoll");
     test_poller("poll");
+    test_poller("io_uring");
     claim(rouse_poller_new(&poller, "none") == -EINVAL, "an unknown reactor is refused");
     rouse_poller_free(NULL);
     return claims_end();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The lock for readers and writers, by hand: who may be in together, the order, the downgrade;
-// then with threads. Its queue is the semaphore's, and tested there.
+// The lock for readers and writers, by hand: who may be in together, whose turn it is, the
+// downgrade; cancel in each position; then with threads.
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,32 +12,37 @@
 #include "claim.h"
 #include "hand_waker.h"
 #include "heap.h"
+#include "io/batch.h"
 #include "panics.h"
 
 static struct rouse_rwlock lock;
 
 // A lock that is polled by hand.
 struct turn {
-    struct rouse_semaphore_acquire acquire;
+    union {
+        struct rouse_future base;
+        struct rouse_rwlock_read read;
+        struct rouse_rwlock_write write;
+    };
     struct hand_waker hand;
 };
 
 static bool ends(struct turn *t)
 {
-    return hand_waker_poll(&t->hand, &t->acquire.base) == ROUSE_READY && t->acquire.output == 0;
+    return hand_waker_poll(&t->hand, &t->base) == ROUSE_READY;
 }
 
 static bool reads(struct turn *t)
 {
-    *t = (struct turn){0};
-    rouse_rwlock_read_init(&t->acquire, &lock);
+    t->hand = (struct hand_waker){0};
+    rouse_rwlock_read_init(&t->read, &lock);
     return ends(t);
 }
 
 static bool writes(struct turn *t)
 {
-    *t = (struct turn){0};
-    rouse_rwlock_write_init(&t->acquire, &lock);
+    t->hand = (struct hand_waker){0};
+    rouse_rwlock_write_init(&t->write, &lock);
     return ends(t);
 }
 
@@ -48,7 +53,7 @@ static bool is_woken(struct turn *t)
 
 static void drop(struct turn *t)
 {
-    rouse_future_drop(&t->acquire.base);
+    rouse_future_drop(&t->base);
 }
 
 static bool is_free(void)
@@ -81,7 +86,7 @@ static void tries(void)
     claim(is_free(), "and leaves as one");
 }
 
-static void the_order(void)
+static void the_turns(void)
 {
     struct turn reader;
     struct turn writer;
@@ -92,36 +97,79 @@ static void the_order(void)
     claim(reads(&reader) && !writes(&writer), "a writer waits for a reader");
     claim(!reads(&late[0]) && !reads(&late[1]) && rouse_rwlock_try_read_lock(&lock) == -EAGAIN,
           "and later readers for the writer");
-    claim(!writes(&last), "and a later writer for them");
+    claim(!writes(&last), "and a later writer for him");
     drop(&reader);
-    claim(is_woken(&writer) && !is_woken(&late[0]) && ends(&writer),
+    claim(is_woken(&writer) && !is_woken(&late[0]) && !is_woken(&last) && ends(&writer),
           "the writer comes after the reader");
     drop(&writer);
-    claim(is_woken(&late[0]) && is_woken(&late[1]) && !is_woken(&last), "then all later readers");
+    claim(is_woken(&late[0]) && is_woken(&late[1]), "then all readers who wait");
+    claim(is_woken(&last) && !ends(&last), "before the later writer, whose turn it is next");
+    claim(rouse_rwlock_try_read_lock(&lock) == -EAGAIN, "so that no reader comes before him");
     drop(&late[0]);
     claim(!is_woken(&last) && ends(&late[1]), "who are in together");
     drop(&late[1]);
     claim(is_woken(&last) && ends(&last), "then the later writer");
-    rouse_semaphore_acquire_take(&last.acquire);
+    rouse_rwlock_write_take(&last.write);
     drop(&last);
     rouse_rwlock_write_unlock(&lock);
     claim(is_free(), "and the lock is free in the end");
+}
+
+static void a_crowd(void)
+{
+    enum { CROWD = 3 * RS_BATCH_SIZE };
+    static struct turn crowd[CROWD];
+    struct turn writer;
+    int woken = 0;
+    int in = 0;
+
+    (void)writes(&writer);
+    for (int i = 0; i < CROWD; i++) in += reads(&crowd[i]);
+    claim(in == 0, "many wait for a writer");
+    drop(&writer);
+    for (int i = 0; i < CROWD; i++) woken += is_woken(&crowd[i]);
+    claim(woken == CROWD, "and are all let in");
+    for (int i = 0; i < CROWD; i++) in += ends(&crowd[i]);
+    claim(in == CROWD && rouse_rwlock_try_write_lock(&lock) == -EAGAIN, "to read together");
+    for (int i = 0; i < CROWD; i++) drop(&crowd[i]);
+    claim(is_free(), "until all have left");
 }
 
 static void cancel(void)
 {
     struct turn reader;
     struct turn writer;
+    struct turn next;
     struct turn late;
 
-    (void)(reads(&reader) && !writes(&writer) && !reads(&late));
+    (void)(reads(&reader) && !writes(&writer) && !writes(&next) && !reads(&late));
+    drop(&next);
     drop(&writer);
     claim(is_woken(&late) && ends(&late), "a writer that is dropped lets the readers in");
     drop(&late);
     (void)writes(&writer);
+    (void)reads(&late);
+    drop(&late);
+    claim(rouse_rwlock_try_read_lock(&lock) == -EAGAIN, "a reader that is dropped lets nobody in");
     drop(&reader);
     drop(&writer);
-    claim(is_free(), "dropped when it was granted, it leaves the lock free");
+    claim(is_free(), "a writer dropped when it was his turn leaves the lock free");
+
+    (void)writes(&writer);
+    (void)reads(&late);
+    drop(&writer);
+    drop(&late);
+    claim(is_free(), "so does a reader");
+
+    (void)(reads(&reader) && !writes(&writer) && !writes(&next));
+    drop(&writer);
+    claim(is_woken(&next) && !ends(&next), "the turn goes to the next writer");
+    rouse_rwlock_read_take(&reader.read);
+    drop(&reader);
+    rouse_rwlock_read_unlock(&lock);
+    claim(is_woken(&next) && ends(&next), "who writes when the readers have left");
+    drop(&next);
+    claim(is_free(), "and nothing is left");
 }
 
 static void a_downgrade(void)
@@ -131,11 +179,12 @@ static void a_downgrade(void)
     struct turn next;
 
     (void)(writes(&writer) && !reads(&reader) && !writes(&next));
-    rouse_semaphore_acquire_take(&writer.acquire);
+    rouse_rwlock_write_take(&writer.write);
     rouse_rwlock_downgrade(&lock);
-    claim(is_woken(&reader) && ends(&reader) && !is_woken(&next),
+    claim(is_woken(&reader) && ends(&reader) && !ends(&next),
           "a downgrade lets the readers in that wait, no writer");
     drop(&reader);
+    (void)is_woken(&next);
     rouse_rwlock_read_unlock(&lock);
     claim(is_woken(&next) && ends(&next), "who comes when all readers have left");
     drop(&next);
@@ -205,7 +254,8 @@ int main(void)
     long before = heap_counted();
 
     tries();
-    the_order();
+    the_turns();
+    a_crowd();
     cancel();
     a_downgrade();
     claim(heap_counted() == before, "all that allocates nothing");

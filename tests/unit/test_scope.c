@@ -138,14 +138,26 @@ static void out_of_time(void)
     struct rouse_scope scope;
 
     reset();
-    rouse_scope_open(&scope, rouse_deadline_after(5 * MS));
+    rouse_scope_open(&scope, rouse_deadline_after(50 * MS));
     for (int i = 0; i < 20; i++) spawn(&scope, wait_for_ever, NULL);
     claim(rouse_scope_wait(&scope, NULL) == -ETIMEDOUT && ended_now() == 20,
           "a scope's deadline ends its tasks, while it is being left");
-    rouse_scope_open(&scope, rouse_deadline_after(5 * MS));
+    rouse_scope_open(&scope, rouse_deadline_after(50 * MS));
     spawn(&scope, wait_for_ever, NULL);
     claim(rouse_sleep(ROUSE_NEVER) == -ETIMEDOUT, "and the waits of its own fiber");
     claim(rouse_scope_wait(&scope, NULL) == -ETIMEDOUT, "before that");
+}
+
+// Nobody has waited, so nobody has felt the deadline.
+static void out_of_time_at_once(void)
+{
+    struct rouse_scope scope;
+
+    reset();
+    rouse_scope_open(&scope, rouse_deadline_after(0));
+    claim(rouse_scope_spawn(&scope, NULL, wait_for_ever, NULL) == -ECANCELED,
+          "a scope whose deadline has passed takes no task");
+    claim(rouse_scope_wait(&scope, NULL) == -ETIMEDOUT && ended_now() == 0, "and says why");
 }
 
 static int nest(void *arg)
@@ -222,7 +234,7 @@ static void out_of_time_elsewhere(void)
     int waited = 0;
 
     reset();
-    rouse_scope_open(&scope, rouse_deadline_after(5 * MS));
+    rouse_scope_open(&scope, rouse_deadline_after(50 * MS));
     spawn(&scope, wait_for_ever, NULL);
     rouse_shield_enter(&shield, rouse_deadline_after(10000 * MS));
     while (ended_now() == 0 && rouse_sleep(MS) == 0) continue;
@@ -247,7 +259,7 @@ static void two_reasons(void)
     struct rouse_shield shield;
 
     reset();
-    rouse_scope_open(&scope, rouse_deadline_after(5 * MS));
+    rouse_scope_open(&scope, rouse_deadline_after(50 * MS));
     rouse_scope_cancel(&scope, "first");
     rouse_shield_enter(&shield, rouse_deadline_after(10000 * MS));
     (void)rouse_sleep(10 * MS);
@@ -324,6 +336,7 @@ static int in_order(void *arg)
     the_first_error();
     cancelled_by_its_owner();
     out_of_time();
+    out_of_time_at_once();
     nested();
     an_inner_scope_only();
     an_outer_scope_reaches_in();

@@ -626,10 +626,10 @@ static int losers(void *arg)
 
 int main(void)
 {
-    static const char *const back_ends[] = {"epoll", "poll"};
+    static const char *const back_ends[] = {"epoll", "poll", "io_uring"};
 
     (void)alarm(50);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof back_ends / sizeof back_ends[0]; i++) {
         struct rouse_runtime_options options = {
             .size = sizeof options, .workers = 1, .reactor = back_ends[i]};
 

@@ -405,6 +405,116 @@ static void forks_start_anew(void)
     claim(finish(&signal) == SIGUSR2, "the parent's go on");
 }
 
+static void signals_of_real_time(void)
+{
+    struct rouse_signal first;
+    struct rouse_signal last;
+
+    claim(is_refused(SIGRTMIN - 1, -EINVAL) && is_refused(32, -EINVAL),
+          "the C library's own signals cannot be waited for");
+    rouse_signal_init(&first, SIGRTMIN);
+    rouse_signal_init(&last, SIGRTMAX);
+    for (int i = 0; i < 3; i++) signal_self(SIGRTMIN);
+    claim(finish(&first) == SIGRTMIN, "signals of real time are waited for, three as one");
+    if (child_is_emulated()) {
+        rouse_future_drop(&last.base);
+        claim(true, "up to the last # SKIP the emulator keeps it for itself");
+    } else {
+        signal_self(SIGRTMAX);
+        claim(finish(&last) == SIGRTMAX, "up to the last");
+    }
+    rouse_signal_init(&first, SIGRTMIN);
+    rouse_future_drop(&first.base);
+}
+
+// A child of a fork of the test's own, and what rouse does about it: nothing.
+static void ends_of_children(void)
+{
+    struct rouse_signal signal;
+    int status = -1;
+
+    rouse_signal_init(&signal, SIGCHLD);
+    pid_t child = fork();
+
+    if (child == 0) _exit(3);
+    claim(finish(&signal) == SIGCHLD && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 3,
+          "the end of a child is a signal, and its status is there for whoever asks");
+}
+
+static bool is_default(int number)
+{
+    struct sigaction now;
+
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
+}
+
+static void released(void)
+{
+    struct rouse_signal wait;
+    struct hand_waker hand = {0};
+    struct sigaction now;
+
+    rouse_signal_init(&wait, SIGURG);
+    claim(rouse_signal_release(SIGURG) == -EBUSY, "a signal with a wait is not given back");
+    (void)hand_waker_poll(&hand, &wait.base);
+    claim(rouse_signal_release(SIGURG) == -EBUSY && !is_default(SIGURG), "nor under one");
+    signal_self(SIGURG);
+    claim(finish(&wait) == SIGURG && rouse_signal_release(SIGURG) == 0 && is_default(SIGURG),
+          "after the last wait it is, when asked for");
+    claim(rouse_signal_release(SIGURG) == 0 && rouse_signal_release(SIGPROF) == 0 &&
+              rouse_signal_release(SIGKILL) == -EINVAL,
+          "what was not caught needs nothing");
+    rouse_signal_init(&wait, SIGURG);
+    rouse_future_drop(&wait.base);
+    claim(rouse_signal_release(SIGURG) == 0 && is_default(SIGURG), "a dropped wait counts no more");
+
+    (void)signal(SIGPROF, SIG_IGN);
+    rouse_signal_init(&wait, SIGPROF);
+    rouse_future_drop(&wait.base);
+    (void)rouse_signal_release(SIGPROF);
+    (void)sigaction(SIGPROF, NULL, &now);
+    claim(now.sa_handler == SIG_IGN, "one that was ignored is ignored again");
+    (void)signal(SIGPROF, SIG_DFL);
+    rouse_signal_init(&wait, SIGURG);
+    signal_self(SIGURG);
+    claim(finish(&wait) == SIGURG, "a later wait catches it again");
+}
+
+// Survives a signal that it catches, says so, and gives it back.
+ROUSE_NORETURN static void release_and_die(int said)
+{
+    struct rouse_signal wait;
+
+    rouse_signal_init(&wait, SIGVTALRM);
+    signal_self(SIGVTALRM);
+    if (finish(&wait) == SIGVTALRM && write(said, "x", 1) == 1 &&
+        rouse_signal_release(SIGVTALRM) == 0) {
+        signal_self(SIGVTALRM);
+    }
+    child_exit(1);
+}
+
+static void released_means_the_default_action(void)
+{
+    int said[2];
+    int status = -1;
+    char byte;
+
+    if (!child_can_make_threads() || pipe(said) < 0) {
+        claim(true, "a released signal ends the process # SKIP a child can make no threads here");
+        return;
+    }
+    pid_t child = fork();
+
+    if (child == 0) release_and_die(said[1]);
+    (void)waitpid(child, &status, 0);
+    (void)close(said[1]);
+    claim(read(said[0], &byte, 1) == 1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGVTALRM,
+          "a released signal ends the process, and a caught one did not");
+    (void)close(said[0]);
+}
+
 static void stop_and_restart(void)
 {
     struct sigaction now;
@@ -440,6 +550,10 @@ int main(void)
     system_calls_are_restarted();
     many_threads();
     forks_start_anew();
+    signals_of_real_time();
+    ends_of_children();
+    released();
+    released_means_the_default_action();
     stop_and_restart();
     claim(threads() == 0 && fds() == 0 && rs_counter_sum(RS_COUNTER_ALLOCATIONS) == allocations,
           "everything has been given back");

@@ -63,6 +63,61 @@ static void seen_from_publish_to_free(void)
     rs_heap_close(heap);
 }
 
+// ---- Parts of a heap, and single blocks ----
+
+enum { PARTS_BLOCKS = 5000, PART = 7 };
+
+// Visits all of it, a few at a time.
+static int visit_in_parts(struct rs_heap *heap)
+{
+    size_t begin = 0;
+    size_t count;
+
+    visited = 0;
+    do {
+        count = rs_heap_visit_some(heap, begin, PART, count_block, NULL);
+        begin += count;
+    } while (count == PART);
+    return visited;
+}
+
+static bool is_found(const struct rs_heap *heap, struct rs_block *block)
+{
+    uintptr_t address = (uintptr_t)block;
+
+    return rs_heap_block_at(heap, address) == block &&
+           rs_heap_block_at(heap, address + 16) != block &&
+           rs_heap_block_at(heap, address + 1) == NULL &&
+           rs_heap_block_at(heap, address - 1) == NULL;
+}
+
+static void seen_in_parts(void)
+{
+    static struct rs_block *parts[PARTS_BLOCKS];
+    struct rs_heap *heap = heap_new();
+    bool all_found = true;
+
+    for (size_t i = 0; i < PARTS_BLOCKS; i++) {
+        struct rs_block *block = rs_heap_alloc(heap, 100 + i % 3 * 300);
+
+        if (block == NULL) exit(1);
+        rs_block_publish(block);
+        all_found &= is_found(heap, block) && rs_block_size(block) >= 100 + i % 3 * 300;
+        if (i % 2 == 0) rs_heap_free(heap, block);
+        parts[i] = block;
+    }
+    claim(visit_in_parts(heap) == visit(heap), "parts of a heap make the whole");
+    claim(rs_heap_visit_some(heap, SIZE_MAX / 2, PART, count_block, NULL) == 0,
+          "behind its end there is nothing");
+    claim(all_found, "a block is found where it begins, and nowhere else");
+    claim(rs_heap_block_at(heap, 0) == NULL && rs_heap_block_at(heap, UINTPTR_MAX) == NULL &&
+              rs_heap_block_at(heap, (uintptr_t)heap) == NULL,
+          "elsewhere there is none");
+    for (size_t i = 1; i < PARTS_BLOCKS; i += 2) rs_heap_free(heap, parts[i]);
+    claim(visit_in_parts(heap) == 0, "when all are free a visit sees none");
+    rs_heap_close(heap);
+}
+
 enum { BLOCKS = 2000 };
 
 static struct rs_block *blocks[BLOCKS];
@@ -123,6 +178,7 @@ static void outlives_its_owner(void)
 int main(void)
 {
     seen_from_publish_to_free();
+    seen_in_parts();
     taken_back_from_other_threads();
     outlives_its_owner();
     return claims_end();

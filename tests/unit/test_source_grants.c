@@ -205,5 +205,6 @@ int main(void)
     (void)alarm(50);
     on_back_end("epoll");
     on_back_end("poll");
+    on_back_end("io_uring");
     return claims_end();
 }

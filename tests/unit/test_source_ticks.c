@@ -41,7 +41,8 @@ static uint64_t read_tick(void)
 static void set_read_tick(uint64_t tick)
 {
     // Relaxed: one thread.
-    atomic_store_explicit(&source.directions[RS_READ].tick, tick, memory_order_relaxed);
+    atomic_store_explicit(&source.directions[RS_READ].ticks, tick * RS_TICK_ONE,
+                          memory_order_relaxed);
 }
 
 // ---- An edge during the try ----
@@ -183,5 +184,6 @@ int main(void)
     (void)alarm(50);
     on_back_end("epoll");
     on_back_end("poll");
+    on_back_end("io_uring");
     return claims_end();
 }

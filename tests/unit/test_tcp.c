@@ -518,11 +518,30 @@ static void close_tells_the_peer(void)
     char byte;
 
     // As if another thread were inside a system call.
-    must(rs_source_enter(&pair.near->socket.source), "enter");
+    must(rs_source_hold(&pair.near->socket.source), "enter");
     rouse_tcp_close(pair.near);
     claim(rouse_tcp_read(pair.far, &byte, 1) == 0,
           "a_close_reaches_the_peer_while_an_operation_is_in_progress");
-    rs_source_leave(&pair.near->socket.source);
+    rs_source_unhold(&pair.near->socket.source);
+    pair_free(&pair);
+}
+
+static void reset_tells_the_peer(void)
+{
+    struct pair pair = pair_new();
+    struct rouse_join_handle reader;
+    char byte;
+
+    must(rouse_spawn(&reader, read_one, pair.near), "spawn");
+    must(rouse_sleep(ROUSE_NS_PER_MS), "sleep");
+    // An operation in progress keeps the descriptor, and not the reset.
+    must(rs_source_hold(&pair.near->socket.source), "enter");
+    rouse_tcp_reset(pair.near);
+    claim(rouse_tcp_read(pair.far, &byte, 1) == -ECONNRESET, "a_reset_reaches_the_peer_at_once");
+    rs_source_unhold(&pair.near->socket.source);
+    claim(rouse_join(&reader) == -EBADF, "to_the_reader_on_our_side_it_is_a_close");
+    rouse_tcp_reset(pair.near);
+    claim(rouse_tcp_read(pair.near, &byte, 1) == -EBADF, "a_second_reset_does_nothing");
     pair_free(&pair);
 }
 
@@ -552,6 +571,23 @@ static bool describes(const struct rouse_future *future, const char *format, int
     return strcmp(expected, found) == 0;
 }
 
+// The same of a socket that is connected: its peer's address follows.
+static bool describes_with_peer(const struct rouse_future *future, const char *format, int fd)
+{
+    char found[64];
+    char *peer;
+
+    rouse_future_describe(future, found, sizeof found);
+    peer = strstr(found, " (peer 127.0.0.1:");
+    if (peer == NULL) return false;
+    *peer = '\0';
+
+    char expected[64];
+
+    snprintf(expected, sizeof expected, format, fd);
+    return strcmp(expected, found) == 0;
+}
+
 static void descriptions(void)
 {
     struct pair pair = pair_new();
@@ -568,8 +604,8 @@ static void descriptions(void)
     rouse_tcp_connect_init(&connect, &address);
     rouse_tcp_read_init(&read, pair.near, &byte, 1);
     rouse_tcp_write_all_init(&write, pair.near, &byte, 1);
-    claim(describes(&read.base, "read of fd %d", fd) &&
-              describes(&write.base, "write to fd %d", fd) &&
+    claim(describes_with_peer(&read.base, "read of fd %d", fd) &&
+              describes_with_peer(&write.base, "write to fd %d", fd) &&
               describes(&connect.base, "connect to 127.0.0.1:%d", rouse_addr_port(&address)) &&
               describes(&accept.base, "accept on fd %d", listener->socket.source.fd),
           "a_future_says_what_it_waits_for");
@@ -659,6 +695,7 @@ static int run_all(void *arg)
     limit_with_waiters();
     close_under_waiters();
     close_tells_the_peer();
+    reset_tells_the_peer();
     shares();
     descriptions();
     many();

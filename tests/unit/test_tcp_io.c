@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "claim.h"
 #include "tcp_pair.h"
 
@@ -463,6 +465,53 @@ static void on_a_plain_thread(void)
     claim(atomic_load(&sigpipes) == 0, "no_sigpipe_is_delivered_to_a_plain_thread");
 }
 
+// ---- Without a buffer ----
+
+static atomic_int looks;  // whether a connection can be read
+
+static int counting_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout)
+{
+    bool at_once = timeout != NULL && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+
+    if (count == 1 && at_once && (fds[0].events & POLLRDHUP) != 0) atomic_fetch_add(&looks, 1);
+    return rs_sys_real.ppoll(fds, count, timeout);
+}
+
+static int wait_in_vain(struct rouse_tcp *conn)
+{
+    struct rouse_tcp_readable readable;
+
+    rouse_tcp_readable_init(&readable, conn);
+    return rouse_await_until(&readable.base, rouse_deadline_after(ROUSE_NS_PER_MS));
+}
+
+static void readable_after_tries(void)
+{
+    struct pair pair = pair_new();
+    char buf[8];
+
+    atomic_store(&looks, 0);
+    claim(wait_in_vain(pair.far) == -ETIMEDOUT && atomic_load(&looks) == 1,
+          "what_nobody_has_tried_to_read_is_looked_at");
+    claim(rouse_tcp_try_read(pair.far, buf, sizeof buf) == -EAGAIN &&
+              wait_in_vain(pair.far) == -ETIMEDOUT && atomic_load(&looks) == 1,
+          "what_was_found_empty_is_waited_for_without_a_look");
+    must(rouse_tcp_write(pair.near, "last", 4), "write");
+    claim(rouse_tcp_readable(pair.far) == 0, "data_are_seen");
+    atomic_store(&looks, 0);
+    claim(rouse_tcp_try_read(pair.far, buf, sizeof buf) == 4 &&
+              wait_in_vain(pair.far) == -ETIMEDOUT && atomic_load(&looks) == 0,
+          "and_so_is_what_a_short_try_has_emptied");
+    must(rouse_tcp_write(pair.near, "more", 4), "write");
+    claim(rouse_tcp_readable(pair.far) == 0 && rouse_tcp_try_read(pair.far, buf, 4) == 4 &&
+              wait_in_vain(pair.far) == -ETIMEDOUT,
+          "a_full_try_says_nothing");
+    must(rouse_tcp_shutdown_write(pair.near), "shutdown");
+    claim(rouse_tcp_readable(pair.far) == 0 && rouse_tcp_try_read(pair.far, buf, 8) == 0,
+          "the_end_of_the_stream_is_seen");
+    pair_free(&pair);
+}
+
 static int run_all(void *arg)
 {
     int fd = pattern_file(100);
@@ -479,6 +528,7 @@ static int run_all(void *arg)
     cancelled_read();
     cancelled_parts();
     dropped_with_its_event();
+    readable_after_tries();
     claim(writes_to_the_dead(fd), "a_write_to_a_reset_connection_is_a_broken_pipe");
     claim(atomic_load(&sigpipes) == 0 && !sigpipe_is_pending(), "no_write_raises_sigpipe");
     close(fd);
@@ -493,6 +543,7 @@ int main(void)
 
     alarm(50);
     pattern_init();
+    rs_sys.ppoll = counting_ppoll;
     must(sigaction(SIGPIPE, &action, NULL), "sigaction");
     must(rouse_run(run_all, NULL), "run");
     rouse_stats_get(&stats);

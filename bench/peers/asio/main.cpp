@@ -80,7 +80,7 @@ static const Row &find(const char *name)
     misuse("no such row", name);
 }
 
-static Measured run(const Row &row, unsigned workers, std::uint64_t n)
+static Measured run(const Row &row, std::uint64_t n)
 {
     asio::io_context context(static_cast<int>(workers));
     std::vector<std::thread> threads;
@@ -101,7 +101,6 @@ static Measured run(const Row &row, unsigned workers, std::uint64_t n)
 int main(int, char **argv)
 {
     const char *name = nullptr;
-    unsigned workers = 1;
     std::uint64_t n = 0;
 
     while (*++argv != nullptr) {
@@ -126,5 +125,5 @@ int main(int, char **argv)
     const Row &row = find(name != nullptr ? name : "");
 
     if (workers > 1 && row.many_threads == nullptr) return 3;
-    run(row, workers, n != 0 ? n : row.default_n).print(row.name, workers);
+    run(row, n != 0 ? n : row.default_n).print(row.name, workers);
 }

@@ -38,6 +38,9 @@ struct Token {
 constexpr std::uint64_t PRODUCERS = 4, PAIRS = 1000, RECEIVERS = 100, BURST = 64, TASKS = 64;
 constexpr int PERMITS = 8;
 
+// Threads that run the context.
+inline unsigned workers = 1;
+
 template <typename Kind> struct Rows {
     using Numbers = typename Kind::template Channel<std::uint64_t>;
     using Tokens = typename Kind::template Channel<Token>;

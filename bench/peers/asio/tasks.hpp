@@ -197,20 +197,31 @@ template <typename Kind> struct Tasks {
     static awaitable<Measured> timer_bulk(std::uint64_t n)
     {
         auto executor = co_await asio::this_coro::executor;
-        Random random;
+        const std::uint64_t each = n / workers;
         Group running(executor);
+
+        running.expect(each * workers);
+        Clock clock;
+
+        for (unsigned i = 0; i < workers; i++) {
+            co_spawn(executor, bulk(running, each), asio::detached);
+        }
+        co_await running.wait();
+        co_return clock.stop(each * workers);
+    }
+
+  private:
+    static awaitable<void> bulk(Group &running, std::uint64_t n)
+    {
+        auto executor = co_await asio::this_coro::executor;
+        Random random;
         std::vector<asio::steady_timer> timers;
 
         timers.reserve(n);
-        running.expect(n);
-        Clock clock;
-
         for (std::uint64_t i = 0; i < n; i++) {
             timers.emplace_back(executor, random.due());
             timers.back().async_wait([&running](asio::error_code) { running.arrive(); });
         }
         for (asio::steady_timer &timer : timers) timer.cancel();
-        co_await running.wait();
-        co_return clock.stop(n);
     }
 };

@@ -137,18 +137,33 @@ func timerInsertCancel(n int) measured {
 	return clock.stop(n)
 }
 
-func timerBulk(n int) measured {
+func bulk(timers []*time.Timer, done *sync.WaitGroup) {
 	random := seed
-	timers := make([]*time.Timer, n)
 
-	clock := start()
 	for i := range timers {
 		timers[i] = time.NewTimer(random.due())
 	}
 	for _, timer := range timers {
 		timer.Stop() // a slow machine may be past the first of them
 	}
-	return clock.stop(n)
+	done.Done()
+}
+
+// A goroutine for each worker.
+func timerBulk(n int) measured {
+	var done sync.WaitGroup
+
+	workers := runtime.GOMAXPROCS(0)
+	each := n / workers
+	timers := make([]*time.Timer, each*workers)
+
+	clock := start()
+	done.Add(workers)
+	for i := 0; i < workers; i++ {
+		go bulk(timers[i*each:(i+1)*each], &done)
+	}
+	done.Wait()
+	return clock.stop(each * workers)
 }
 
 // A thousand are due in each millisecond, as in bench/due.h.

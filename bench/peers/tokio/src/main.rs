@@ -5,6 +5,7 @@
 // task of a multi-thread runtime.
 
 mod channels;
+mod files;
 mod locks;
 mod measure;
 mod tasks;
@@ -15,36 +16,40 @@ use std::future::Future;
 use std::pin::Pin;
 use std::process::exit;
 
-type Row = fn(u64) -> Pin<Box<dyn Future<Output = Measured> + Send>>;
+// Of operations and workers.
+type Row = fn(u64, u64) -> Pin<Box<dyn Future<Output = Measured> + Send>>;
 
 const ROWS: &[(&str, u64, Row)] = &[
-    ("spawn_many", 1_000_000, |n| Box::pin(tasks::spawn_many(n))),
-    ("spawn_join", 1_000_000, |n| Box::pin(tasks::spawn_join(n))),
-    ("yield200", 200_000, |n| Box::pin(tasks::yield200(n))),
-    ("yield1000", 1_000_000, |n| Box::pin(tasks::yield1000(n))),
-    ("pingpong", 100_000, |n| Box::pin(tasks::pingpong(n))),
-    ("chained", 1_000_000, |n| Box::pin(tasks::chained(n))),
-    ("timer_ic", 1_000_000, |n| Box::pin(tasks::timer_ic(n))),
-    ("timer_bulk", 1_000_000, |n| Box::pin(tasks::timer_bulk(n))),
-    ("sleep1m", 1_000_000, |n| Box::pin(tasks::sleep1m(n))),
-    ("mpsc_b", 4_000_000, |n| Box::pin(channels::mpsc_b(n))),
-    ("mpsc_u", 4_000_000, |n| Box::pin(channels::mpsc_u(n))),
-    ("oneshot", 1_000_000, |n| Box::pin(channels::oneshot(n))),
-    ("pingpong_chan", 200_000, |n| Box::pin(channels::pingpong_chan(n))),
-    ("broadcast", 1_000_000, |n| Box::pin(channels::broadcast(n))),
-    ("watch", 1_000_000, |n| Box::pin(channels::watch(n))),
-    ("mutex", 640_000, |n| Box::pin(locks::mutex(n))),
-    ("mutex_held", 640_000, |n| Box::pin(locks::mutex_held(n))),
-    ("rwlock", 640_000, |n| Box::pin(locks::rwlock(n))),
-    ("semaphore", 640_000, |n| Box::pin(locks::semaphore(n))),
-    ("notify", 1_000_000, |n| Box::pin(locks::notify(n))),
-    ("select3", 1_000_000, |n| Box::pin(waits::select3(n))),
-    ("select3_wait", 1_000_000, |n| Box::pin(waits::select3_wait(n))),
-    ("scope", 1_000_000, |n| Box::pin(waits::scope(n))),
-    ("memory", 1_000_000, |n| Box::pin(waits::memory(n))),
-    ("memory_chan", 1_000_000, |n| Box::pin(waits::memory_chan(n))),
-    ("wake", 3_000, |n| Box::pin(waits::wake(n))),
-    ("blocking", 20_000, |n| Box::pin(waits::blocking(n))),
+    ("spawn_many", 1_000_000, |n, _| Box::pin(tasks::spawn_many(n))),
+    ("spawn_join", 1_000_000, |n, _| Box::pin(tasks::spawn_join(n))),
+    ("yield200", 200_000, |n, _| Box::pin(tasks::yield200(n))),
+    ("yield1000", 1_000_000, |n, _| Box::pin(tasks::yield1000(n))),
+    ("pingpong", 100_000, |n, _| Box::pin(tasks::pingpong(n))),
+    ("chained", 1_000_000, |n, _| Box::pin(tasks::chained(n))),
+    ("timer_ic", 1_000_000, |n, _| Box::pin(tasks::timer_ic(n))),
+    ("timer_bulk", 1_000_000, |n, w| Box::pin(tasks::timer_bulk(n, w))),
+    ("sleep1m", 1_000_000, |n, _| Box::pin(tasks::sleep1m(n))),
+    ("mpsc_b", 4_000_000, |n, _| Box::pin(channels::mpsc_b(n))),
+    ("mpsc_u", 4_000_000, |n, _| Box::pin(channels::mpsc_u(n))),
+    ("oneshot", 1_000_000, |n, _| Box::pin(channels::oneshot(n))),
+    ("pingpong_chan", 200_000, |n, _| Box::pin(channels::pingpong_chan(n))),
+    ("broadcast", 1_000_000, |n, _| Box::pin(channels::broadcast(n))),
+    ("watch", 1_000_000, |n, _| Box::pin(channels::watch(n))),
+    ("mutex", 640_000, |n, _| Box::pin(locks::mutex(n))),
+    ("mutex_held", 640_000, |n, _| Box::pin(locks::mutex_held(n))),
+    ("rwlock", 640_000, |n, _| Box::pin(locks::rwlock(n))),
+    ("semaphore", 640_000, |n, _| Box::pin(locks::semaphore(n))),
+    ("notify", 1_000_000, |n, _| Box::pin(locks::notify(n))),
+    ("select3", 1_000_000, |n, _| Box::pin(waits::select3(n))),
+    ("select3_wait", 1_000_000, |n, _| Box::pin(waits::select3_wait(n))),
+    ("scope", 1_000_000, |n, _| Box::pin(waits::scope(n))),
+    ("memory", 1_000_000, |n, _| Box::pin(waits::memory(n))),
+    ("memory_chan", 1_000_000, |n, _| Box::pin(waits::memory_chan(n))),
+    ("wake", 3_000, |n, _| Box::pin(waits::wake(n))),
+    ("blocking", 20_000, |n, _| Box::pin(waits::blocking(n))),
+    ("file_read", 20_000, |n, _| Box::pin(files::file_read(n))),
+    ("file_write", 20_000, |n, _| Box::pin(files::file_write(n))),
+    ("cat_many", 10_000, |n, _| Box::pin(files::cat_many(n))),
 ];
 
 const USAGE: &str = "usage: peer_tokio BENCH [--workers N] [--n OPERATIONS]
@@ -67,14 +72,14 @@ fn number(option: &str, value: Option<String>) -> u64 {
 fn run(workers: u64, row: Row, n: u64) -> Measured {
     if workers == 1 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        return runtime.unwrap().block_on(row(n));
+        return runtime.unwrap().block_on(row(n, workers));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers as usize)
         .enable_time()
         .build()
         .unwrap();
-    runtime.block_on(async { tokio::spawn(row(n)).await.unwrap() })
+    runtime.block_on(async { tokio::spawn(row(n, workers)).await.unwrap() })
 }
 
 fn main() {

@@ -163,10 +163,9 @@ pub async fn timer_ic(n: u64) -> Measured {
     clock.stop(n)
 }
 
-pub async fn timer_bulk(n: u64) -> Measured {
+async fn bulk(n: u64) {
     let mut random = Random::new();
     let mut timers = Vec::with_capacity(n as usize);
-    let clock = Clock::start();
 
     for _ in 0..n {
         let mut timer = Box::pin(sleep(random.due()));
@@ -175,7 +174,18 @@ pub async fn timer_bulk(n: u64) -> Measured {
         timers.push(timer);
     }
     timers.into_iter().for_each(drop); // in order of insertion
-    clock.stop(n)
+}
+
+// A task for each worker.
+pub async fn timer_bulk(n: u64, workers: u64) -> Measured {
+    let each = n / workers;
+    let clock = Clock::start();
+    let tasks: Vec<_> = (0..workers).map(|_| tokio::spawn(bulk(each))).collect();
+
+    for task in tasks {
+        task.await.unwrap();
+    }
+    clock.stop(each * workers)
 }
 
 struct Sleepers {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The semaphore and the lock for readers and writers are linearizable: what several threads get out
-// of tries, first polls, further polls, drops, releases and closes at the same time can be had from
-// a plain count of permits and a queue, one after the other; first come, first served included.
+// The semaphore is linearizable: what several threads get out of tries, first polls, further polls,
+// drops, releases and closes at the same time can be had from a plain count of permits and a queue,
+// one after the other; first come, first served included.
 
 #include <errno.h>
 
@@ -145,9 +145,7 @@ static void print(const struct linear_op *op)
 
 // ---- The object ----
 
-static bool is_rwlock;  // in this round
 static struct rouse_semaphore semaphore;
-static struct rouse_rwlock rwlock;
 static _Atomic int64_t broken;  // rounds after which it is not whole
 
 // One thread's part.
@@ -166,36 +164,15 @@ static void acquire_init(struct actor *a, uint64_t permits)
 {
     a->wanted = permits;
     a->has_acquire = true;
-    if (!is_rwlock) {
-        rouse_semaphore_acquire_init(&a->acquire, &semaphore, permits);
-    } else if (permits == 1) {
-        rouse_rwlock_read_init(&a->acquire, &rwlock);
-    } else {
-        rouse_rwlock_write_init(&a->acquire, &rwlock);
-    }
+    rouse_semaphore_acquire_init(&a->acquire, &semaphore, permits);
 }
 
 static int try_object(struct actor *a, uint64_t permits)
 {
-    int err = !is_rwlock     ? rouse_semaphore_try_acquire(&semaphore, permits)
-              : permits == 1 ? rouse_rwlock_try_read_lock(&rwlock)
-                             : rouse_rwlock_try_write_lock(&rwlock);
+    int err = rouse_semaphore_try_acquire(&semaphore, permits);
 
     if (err == 0) a->held[a->held_count++] = permits;
     return err;
-}
-
-static void release_object(uint64_t permits)
-{
-    if (!is_rwlock) {
-        rouse_semaphore_release(&semaphore, permits);
-    } else if (permits == 1) {
-        rouse_rwlock_read_unlock(&rwlock);
-    } else if (permits == ROUSE_RWLOCK_READERS_MAX) {
-        rouse_rwlock_write_unlock(&rwlock);
-    } else {
-        rouse_rwlock_downgrade(&rwlock);
-    }
 }
 
 static void drop_acquire(struct actor *a)
@@ -208,46 +185,30 @@ static void make(int threads)
 {
     (void)threads;
     rouse_semaphore_init(&semaphore, PERMITS);
-    rouse_rwlock_init(&rwlock);
-    permits_of_all = is_rwlock ? ROUSE_RWLOCK_READERS_MAX : PERMITS;
+    permits_of_all = PERMITS;
 }
 
 static void unmake(void)
 {
-    const struct rouse_semaphore *s = is_rwlock ? &rwlock.semaphore : &semaphore;
-
     for (int i = 0; i < linear.threads; i++) {
         struct actor *a = &actors[i];
 
         drop_acquire(a);
-        while (a->held_count > 0) release_object(a->held[--a->held_count]);
+        while (a->held_count > 0) rouse_semaphore_release(&semaphore, a->held[--a->held_count]);
     }
-    if (rouse_semaphore_available(s) != permits_of_all || s->waiters.first != NULL) {
+    if (rouse_semaphore_available(&semaphore) != permits_of_all ||
+        semaphore.waiters.first != NULL) {
         (void)stress_add(&broken, 1);
     }
 }
 
 // ---- Operations ----
 
-static int64_t any_permits(uint64_t *random)
+// What was taken last.
+static void draw_release(struct linear_op *op, struct actor *a)
 {
-    if (!is_rwlock) return 1 + (int64_t)stress_below(random, PERMITS);
-    return stress_below(random, 3) == 0 ? (int64_t)ROUSE_RWLOCK_READERS_MAX : 1;
-}
-
-// The last that is held, or all of it but one: a writer may become a reader.
-static void draw_release(struct linear_op *op, struct actor *a, uint64_t *random)
-{
-    uint64_t *last = &a->held[a->held_count - 1];
-
     op->kind = RELEASE;
-    op->argument = (int64_t)*last;
-    if (is_rwlock && *last > 1 && stress_below(random, 2) == 0) {
-        op->argument--;
-        *last = 1;
-    } else {
-        a->held_count--;
-    }
+    op->argument = (int64_t)a->held[--a->held_count];
 }
 
 static void draw_for_acquire(struct linear_op *op, struct actor *a, uint64_t *random)
@@ -258,7 +219,7 @@ static void draw_for_acquire(struct linear_op *op, struct actor *a, uint64_t *ra
         rouse_semaphore_acquire_take(&a->acquire);
         a->held[a->held_count++] = a->wanted;
         a->has_acquire = false;
-        draw_release(op, a, random);
+        draw_release(op, a);
     } else {
         op->kind = has_ended || stress_below(random, 3) == 0 ? DROP : LOOK;
     }
@@ -268,14 +229,14 @@ static void draw(struct linear_op *op, struct actor *a, uint64_t *random)
 {
     uint64_t n = stress_below(random, 64);
 
-    op->kind = n == 0 && !is_rwlock ? CLOSE : n < 48 ? POLL : TRY;
+    op->kind = n == 0 ? CLOSE : n < 48 ? POLL : TRY;
     if (op->kind == CLOSE) return;
     if (n < 20 && a->held_count > 0) {
-        draw_release(op, a, random);
+        draw_release(op, a);
     } else if (n < 48 && a->has_acquire) {
         draw_for_acquire(op, a, random);
     } else {
-        op->argument = any_permits(random);
+        op->argument = 1 + (int64_t)stress_below(random, PERMITS);
     }
     if (op->kind == POLL) acquire_init(a, (uint64_t)op->argument);
 }
@@ -292,7 +253,7 @@ static int64_t act(const struct linear_op *op, struct actor *a)
         drop_acquire(a);
         return 0;
     case RELEASE:
-        release_object((uint64_t)op->argument);
+        rouse_semaphore_release(&semaphore, (uint64_t)op->argument);
         return 0;
     default:
         rouse_semaphore_close(&semaphore);
@@ -311,7 +272,7 @@ static void run(struct linear_op *op, uint64_t *random)
     linear_end(op, result);
 }
 
-static const struct linear_object locks = {
+static const struct linear_object semaphores = {
     .apply = apply, .print = print, .make = make, .unmake = unmake, .run = run};
 
 // ---- The search itself ----
@@ -319,7 +280,7 @@ static const struct linear_object locks = {
 static bool refuses(const struct linear_op *ops, int count)
 {
     permits_of_all = 1;
-    return !linear_holds(&locks, ops, count);
+    return !linear_holds(&semaphores, ops, count);
 }
 
 static void the_search_can_tell(void)
@@ -341,14 +302,9 @@ static void the_search_can_tell(void)
 
 int main(int argc, char **argv)
 {
-    static const char *const names[] = {"semaphore", "rwlock"};
-
     stress_begin(argc, argv);
     the_search_can_tell();
-    for (int i = 0; i < 2; i++) {
-        is_rwlock = i == 1;
-        claim(linear_rounds(&locks, names[i], stress_deadline(1.0 / 2)), names[i]);
-    }
+    claim(linear_rounds(&semaphores, "semaphore", stress_deadline(1)), "semaphore");
     claim(stress_get(&broken) == 0, "whatever was taken is given back, and nobody is left");
     return claims_end();
 }

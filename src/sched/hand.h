@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//
+// Tasks that a worker has taken off its run queue in one go, to run them next, oldest first: one
+// read-modify-write of the queue's head for several polls. Thieves do not see them, so there are
+// only as many as run in a fraction of the time that is worth a thief's coming, see share.c. If
+// that was a mistake, and the worker does not come back from one of them, the sentinel takes the
+// others.
+//
+// 1. The queue's owner owns the hand. Others only empty it, under `lock`, which favours the owner.
+// 2. Where the owner has found the hand empty it stays empty until the owner fills it.
+
+#ifndef RS_SCHED_HAND_H
+#define RS_SCHED_HAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/biased_lock.h"
+#include "sched/runq.h"
+
+enum { RS_HAND_MAX = 8 };
+
+struct rs_hand {
+    struct rs_biased_lock lock;
+    bool is_empty;   // by invariant 2: the owner's alone; false may be wrong
+    uint32_t next;   // under `lock`, as all below
+    uint32_t count;  // the tasks are those from next to count - 1
+    struct rs_task_link *tasks[RS_HAND_MAX];
+};
+
+void rs_hand_init(struct rs_hand *hand);
+
+// Owner only. Takes at most `max` tasks, and at most half of them, off the queue into the empty
+// hand. Returns the first to run, or NULL.
+struct rs_task_link *rs_hand_fill(struct rs_hand *hand, struct rs_runq *q, uint32_t max);
+
+// Takes all tasks out, for another thread than the owner's. Returns how many.
+uint32_t rs_hand_rob(struct rs_hand *hand, struct rs_task_link *out[RS_HAND_MAX]);
+
+// Owner only. The next one to run, or NULL.
+static inline struct rs_task_link *rs_hand_take(struct rs_hand *hand)
+{
+    struct rs_task_link *task = NULL;
+
+    if (hand->is_empty) return NULL;
+    rs_biased_lock(&hand->lock, true);
+    if (hand->next < hand->count) {
+        task = hand->tasks[hand->next++];
+        rs_task_link_prefetch(hand->tasks[hand->next % RS_HAND_MAX]);
+    }
+    hand->is_empty = hand->next == hand->count;
+    rs_biased_unlock(&hand->lock, true);
+    return task;
+}
+
+#endif
