@@ -2,12 +2,7 @@
 //
 // The raw peer of an echo server: what a program without a runtime gets from epoll on one thread.
 
-#include "server.h"
-
-static struct answer answer_echo(const char *input, size_t input_len)
-{
-    return (struct answer){.reply = input, .reply_len = input_len, .consumed = input_len};
-}
+#include "epoll_server.h"
 
 int main(int argc, char **argv)
 {

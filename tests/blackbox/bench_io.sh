@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The raw servers and the load generator of bench/net, from outside: each server is started on a
-# port of its own choice, asked by curl or byte by byte, and loaded for a moment. It is not about
-# speed. Prints TAP. The programs are those of ROUSE_BUILD_DIR; without them, they are compiled
+# The servers and the load generator of bench/io, from outside: each server is started on a port of
+# its own choice, asked by curl or byte by byte, and loaded for a moment. It is not about speed.
+# Prints TAP. The programs are those of ROUSE_BUILD_DIR; without them, the raw ones are compiled
 # here. Every wait has a limit, and what was started is ended by its process id.
 set -uo pipefail
 export LC_ALL=C
@@ -60,13 +60,13 @@ compile() {
     local name
 
     mkdir -p "$scratch/bin"
-    for name in epoll_http epoll_echo load histogram_test; do
-        "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O1 -o "$scratch/bin/bench_net_$name" \
-            "$tree/bench/net/$name.c" "$tree/bench/net/common.c" || return
+    for name in epoll_http epoll_echo uring_http uring_echo load histogram_test; do
+        "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O1 -o "$scratch/bin/bench_io_$name" \
+            "$tree/bench/io/$name.c" "$tree/bench/io/common.c" || return
     done
 }
 
-if [[ ! -x $build/bin/bench_net_load ]]; then
+if [[ ! -x $build/bin/bench_io_load ]]; then
     if ! command -v "${CC:-cc}" >/dev/null; then
         echo '1..0 # SKIP neither built programs nor a compiler'
         exit 77
@@ -78,7 +78,7 @@ fi
 # ThreadSanitizer does not start on a memory layout that is too random.
 prefix=()
 if setarch -R true 2>/dev/null; then prefix=(setarch -R); fi
-load=("${prefix[@]}" timeout 60 "$build/bin/bench_net_load")
+load=("${prefix[@]}" timeout 60 "$build/bin/bench_io_load")
 
 # server_start PROGRAM OPTION...: sets server_pid and address.
 server_start() {
@@ -218,7 +218,7 @@ loads() {
     local line
 
     line=$("${load[@]}" --target "$address" --server-pid "$server_pid" --warmup 0.1 \
-        --duration 0.3 --hold 0.3 "$@") || return
+        --duration "$duration" --hold "$duration" "$@") || return
     echo "$line"
     [[ $line == '{'*'"errors": 0}' && $line != *'"requests": 0,'* ]]
 }
@@ -241,33 +241,43 @@ stops_with_success() {
     [[ $stopped == 0 ]]
 }
 
-compares() {
+# compare OPTION... SERVER...: a moment of each, on the first core that we may use.
+compare() {
     local core
 
-    core=$(taskset -pc $$ | sed 's/.*: *\([0-9]*\).*/\1/')  # the first that we may use
-    "$tree/bench/net/compare.sh" -l "$build/bin/bench_net_load" -r 1 -t 0.2 -w 0.1 -d 1 \
-        -S "$core" -L "$core" \
-        "$build/bin/bench_net_epoll_http" "$build/bin/bench_net_epoll_http" >"$scratch/table"
+    core=$(taskset -pc $$ | sed 's/.*: *\([0-9]*\).*/\1/')
+    "$tree/bench/io/compare.sh" -l "$build/bin/bench_io_load" -o "$scratch/results" -t 0.1 -w 0 \
+        -c 4 -S "$core" -L "$core" "$@" >"$scratch/table" 2>"$scratch/errors"
+}
+
+# results COUNT PATTERN: so many results fit.
+results() {
+    cat "$scratch/errors" "$scratch/results"
+    [[ $(grep -cE "$2" "$scratch/results") == "$1" ]]
+}
+
+table_says() {
     cat "$scratch/table"
-    grep -q '^1  *A/B  *[0-9]' "$scratch/table"
+    grep -qE "$1" "$scratch/table"
 }
 
 # --- the test points -----------------------------------------------------------------------------
 
+duration=0.3
 get='GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 last='GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
 long=$(printf 'X-Filler: %01000d\\r\\n' 0)
 
-claim 'the histogram keeps its promises' "${prefix[@]}" "$build/bin/bench_net_histogram_test"
-for name in epoll_http epoll_echo load; do
-    claim "$name --help says how to use it" "$build/bin/bench_net_$name" --help
+claim 'the histogram keeps its promises' "${prefix[@]}" "$build/bin/bench_io_histogram_test"
+for name in epoll_http epoll_echo uring_http uring_echo load; do
+    claim "$name --help says how to use it" "$build/bin/bench_io_$name" --help
 done
 claim 'a server refuses an address outside loopback' \
-    fails_with 2 timeout 10 "$build/bin/bench_net_epoll_http" --listen 0.0.0.0:0
+    fails_with 2 timeout 10 "$build/bin/bench_io_epoll_http" --listen 0.0.0.0:0
 claim 'the load generator refuses a target outside loopback' \
     fails_with 2 "${load[@]}" --mode echo --target 192.0.2.1:80
 
-claim 'epoll_http chooses a port and prints it' server_start bench_net_epoll_http --seconds 100
+claim 'epoll_http chooses a port and prints it' server_start bench_io_epoll_http --seconds 100
 if command -v curl >/dev/null; then
     claim 'curl gets the 13 bytes' body_is_right
     claim 'all four headers are there' headers_are_right
@@ -310,7 +320,7 @@ else
     done
 fi
 
-claim 'epoll_echo chooses a port and prints it' server_start bench_net_epoll_echo --seconds 100
+claim 'epoll_echo chooses a port and prints it' server_start bench_io_epoll_echo --seconds 100
 claim 'what is sent comes back' echoes_bytes
 claim 'echo load at depth 1 has no errors' loads --mode echo --connections 16
 claim 'echo load of one byte has no errors' loads --mode echo --bytes 1 --depth 16
@@ -323,10 +333,72 @@ claim 'the load generator notices a server that ends' notices_a_server_that_ends
 claim 'the load generator notices that nobody listens' fails_with 1 \
     "${load[@]}" --mode echo --target "$address"
 
-if command -v taskset >/dev/null; then
-    claim 'compare.sh prints a ratio' compares
+# The kernel may not have io_uring, or keep it from us.
+duration=0.1
+if server_start bench_io_uring_http --seconds 100 >"$scratch/start" 2>&1; then
+    claim 'uring_http answers a pipelined batch' replies 3 "$get$get$last"
+    claim 'uring_http takes a request in pieces' replies 2 "${get}GET / HT" 'TP/1.1\r\nHo' \
+        'st: a\r' '\nConnection: close\r\n\r' '\n'
+    claim 'uring_http refuses a body' refused 501 \
+        'GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc'
+    claim 'uring_http cuts off a request without an end' cut_off 'GET / HTTP/1.1\r\n' \
+        "$long$long$long$long$long$long$long$long$long" \
+        "$long$long$long$long$long$long$long$long$long"
+    claim 'uring_http loses nothing to a peer that reads late' late_reader_loses_nothing
+    claim 'uring_http at depth 16 has no errors' loads --mode http --connections 16 --depth 16
+    claim 'uring_http ends with success at SIGTERM' stops_with_success
+    claim 'uring_echo chooses a port and prints it' server_start bench_io_uring_echo --seconds 100
+    claim 'uring_echo at depth 1 has no errors' loads --mode echo --connections 16
+    claim 'uring_echo beyond all its buffers has no errors' \
+        loads --mode echo --connections 3 --bytes 65536 --depth 128
+    claim 'uring_echo with connections that come and go has no errors' \
+        loads --mode churn --protocol echo --connections 4
+    claim 'uring_echo keeps idle connections' loads --mode idle --protocol echo --connections 200
+    claim 'uring_echo ends with success at SIGTERM' stops_with_success
 else
-    skip 'compare.sh prints a ratio' 'needs taskset'
+    server_stop
+    skip 'the servers on io_uring' "$(tail -n 1 "$scratch/start")"
+fi
+
+if [[ -x $build/bin/bench_io_rouse_echo ]]; then
+    claim 'rouse_echo --help says how to use it' "$build/bin/bench_io_rouse_echo" --help
+    claim 'rouse_echo refuses an address outside loopback' \
+        fails_with 2 timeout 10 "$build/bin/bench_io_rouse_echo" --listen 0.0.0.0:0
+    for style in fiber future; do
+        claim "rouse_echo chooses a port and prints it, $style" \
+            server_start bench_io_rouse_echo --style "$style" --workers 2 --busy-ms 1
+        claim "beside a computation, rouse_echo at depth 4 has no errors, $style" \
+            loads --mode echo --connections 16 --depth 4
+        claim "rouse_echo with connections that come and go has no errors, $style" \
+            loads --mode churn --protocol echo --connections 4
+        claim "rouse_echo ends with success at SIGTERM, $style" stops_with_success
+    done
+else
+    skip 'rouse_echo' 'needs the build'
+fi
+
+if command -v taskset >/dev/null; then
+    http=$build/bin/bench_io_epoll_http
+    claim 'compare.sh measures two servers' compare -r 2 -d '1 2' "$http" "mine/a/b=$http"
+    claim 'at each depth of each round' results 8 '"bench":"http".*"req_per_s":[1-9].*"round":[12]'
+    claim 'by the names that they were given' results 4 '"impl":"mine","style":"a","reactor":"b"'
+    claim 'or by a letter' results 4 '"impl":"A","style":"-","reactor":"-"'
+    claim 'and prints ratios to the last one' table_says '^  A .* [0-9.]+ \([0-9.]+ to [0-9.]+\)'
+    claim 'a server that does not start is left out' \
+        compare -r 1 -d 1 "epoll=$http" "gone=$http --no-such-option"
+    claim 'which is said' grep -q 'without gone: .*no-such-option' "$scratch/errors"
+    claim 'and the others are measured' results 1 '"impl":"epoll"'
+    claim 'without any, there is nothing to compare' \
+        fails_with 1 compare -r 1 "gone=$http --no-such-option"
+    claim 'idle connections are measured by memory' \
+        compare -m idle -P http -r 1 "rouse/future=$http"
+    claim 'in bytes for each' results 1 '"connections":4,"depth":1,.*"bytes_per_conn":'
+    claim 'and have a goal' table_says 'rouse/future .*<= 300, (met|missed)$'
+    claim 'the table can be had again, as Markdown' \
+        grep -q '^| .idle 4. | rouse/future |' <("$tree/bench/io/compare.sh" --markdown \
+        -o "$scratch/results")
+else
+    skip 'compare.sh' 'needs taskset'
 fi
 
 echo "1..$points"

@@ -5,8 +5,8 @@
 // buffer of copies, and a reply of any length, cut anywhere, is checked against a buffer of copies
 // by one memcmp. Nothing is parsed but the one reply the rest is compared with.
 
-#ifndef ROUSE_BENCH_NET_TRAFFIC_H
-#define ROUSE_BENCH_NET_TRAFFIC_H
+#ifndef ROUSE_BENCH_IO_TRAFFIC_H
+#define ROUSE_BENCH_IO_TRAFFIC_H
 
 #include "common.h"
 

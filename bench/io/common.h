@@ -4,8 +4,8 @@
 // the clock. Every program here has one thread. All of them speak over loopback only: an address
 // outside 127.0.0.0/8 is a usage error.
 
-#ifndef ROUSE_BENCH_NET_COMMON_H
-#define ROUSE_BENCH_NET_COMMON_H
+#ifndef ROUSE_BENCH_IO_COMMON_H
+#define ROUSE_BENCH_IO_COMMON_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

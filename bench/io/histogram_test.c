@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Tests histogram.h: the buckets by walking all of them, the quantiles against a sorted copy of
-// the same values. Prints TAP; tests/blackbox/bench_net.sh runs it.
+// the same values. Prints TAP; tests/blackbox/bench_io.sh runs it.
 
 #include "histogram.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The loop of the raw servers, with nothing between them and the kernel: one thread, one
+// The loop of the raw servers on epoll, with nothing between them and the kernel: one thread, one
 // edge-triggered epoll, one recv and one send per event. A program gives it a function from input
-// bytes to reply bytes. Everything is static inline, so the compiler sees a hand-written server.
+// bytes to reply bytes.
 //
 // What always holds:
 // 1. Connections are found by descriptor, in one table as long as the limit of open files.
@@ -12,45 +12,19 @@
 //    the socket is empty once the output is gone.
 // 4. Descriptors in one batch of events differ, so closing one leaves no stale event behind it.
 
-#ifndef ROUSE_BENCH_NET_SERVER_H
-#define ROUSE_BENCH_NET_SERVER_H
+#ifndef ROUSE_BENCH_IO_EPOLL_SERVER_H
+#define ROUSE_BENCH_IO_EPOLL_SERVER_H
 
-#include "common.h"
+#include "server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <getopt.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
-    RECV_SIZE = 16384,
     READS_PER_EVENT = 16,  // then others get their turn
-    HELD_MAX = 16384,      // of an incomplete request; longer is refused
-    INPUT_MAX = HELD_MAX + RECV_SIZE,
     EVENTS_MAX = 512,
     ACCEPTS_PER_EVENT = 256,
-    BACKLOG = 4096,
-    OPEN_FILES_MAX = 1 << 20,
     CONN_EVENTS = EPOLLIN | EPOLLRDHUP,  // and EPOLLET, which does not fit an int
 };
-
-// What a program makes of its input: the reply must stay in place until the next call.
-struct answer {
-    const char *reply;
-    size_t reply_len;
-    size_t consumed;  // the rest is an incomplete request, shown again with more behind it
-    bool close;       // after the reply
-};
-
-typedef struct answer answer_fn(const char *input, size_t input_len);
 
 struct conn {
     char *held;    // input not consumed yet; NULL if none
@@ -71,22 +45,7 @@ struct server {
     char input[INPUT_MAX];
 };
 
-struct server_options {
-    struct sockaddr_in listen;
-    int cpu;           // -1: not pinned
-    unsigned seconds;  // 0: until a signal
-};
-
 // --- connections ---------------------------------------------------------------------------------
-
-static inline char *bytes_copy(const char *from, size_t len)
-{
-    char *copy = malloc(len);
-
-    if (copy == NULL) net_fail("malloc", ENOMEM);
-    memcpy(copy, from, len);
-    return copy;
-}
 
 static inline void conn_close(struct server *s, int fd)
 {
@@ -228,43 +187,9 @@ static inline void server_watch(struct server *s, int fd)
     if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) < 0) net_fail("epoll_ctl", errno);
 }
 
-static inline int listener_open(struct sockaddr_in *address)
-{
-    int on = 1;
-    socklen_t len = sizeof *address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0) net_fail("socket", errno);
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) net_fail("setsockopt", errno);
-    // Accepted sockets inherit it, which spares a call for each of them.
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) net_fail("setsockopt", errno);
-    if (bind(fd, (const struct sockaddr *)address, len) < 0) net_fail("bind", errno);
-    if (listen(fd, BACKLOG) < 0) net_fail("listen", errno);
-    if (getsockname(fd, (struct sockaddr *)address, &len) < 0) net_fail("getsockname", errno);
-    return fd;
-}
-
-// Signals are read from a descriptor, so that they cost a running server nothing.
-static inline int stop_open(unsigned seconds)
-{
-    sigset_t signals;
-    int fd;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGALRM);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) net_fail("sigprocmask", errno);
-    fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0) net_fail("signalfd", errno);
-    alarm(seconds);
-    return fd;
-}
-
 static inline void server_open(struct server *s, const struct server_options *options)
 {
     struct sockaddr_in address = options->listen;
-    char host[INET_ADDRSTRLEN];
 
     if (options->cpu >= 0) net_pin((unsigned)options->cpu);
     s->conn_limit = net_raise_open_files(OPEN_FILES_MAX);
@@ -276,10 +201,7 @@ static inline void server_open(struct server *s, const struct server_options *op
     s->listener = listener_open(&address);
     server_watch(s, s->stop);
     server_watch(s, s->listener);
-
-    inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
-    printf("listening on %s:%u\n", host, (unsigned)ntohs(address.sin_port));
-    fflush(stdout);
+    listener_announce(&address);
 }
 
 static inline void server_run(struct server *s, answer_fn *answer)
@@ -314,44 +236,6 @@ static inline void server_close(struct server *s)
     close(s->stop);
     close(s->epoll);
     free(s->conns);
-}
-
-static inline struct server_options server_options_parse(int argc, char **argv, const char *about)
-{
-    static const struct option names[] = {{"listen", required_argument, NULL, 'l'},
-                                          {"cpu", required_argument, NULL, 'c'},
-                                          {"seconds", required_argument, NULL, 's'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
-    struct server_options options = {.listen = net_parse_loopback("--listen", "127.0.0.1:0"),
-                                     .cpu = -1};
-    int name;
-
-    while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        switch (name) {
-        case 'l':
-            options.listen = net_parse_loopback("--listen", optarg);
-            break;
-        case 'c':
-            options.cpu = (int)net_parse_count("--cpu", optarg, 0, 1023);
-            break;
-        case 's':
-            options.seconds = (unsigned)net_parse_count("--seconds", optarg, 0, 86400);
-            break;
-        case 'h':
-            printf("%s\n\n"
-                   "  --listen ADDR:PORT  a loopback address (default 127.0.0.1:0; 0: any port)\n"
-                   "  --cpu N             run on this core only\n"
-                   "  --seconds N         end after so long (default: at SIGTERM or SIGINT)\n"
-                   "  --help              this text\n",
-                   about);
-            exit(EXIT_SUCCESS);
-        default:
-            exit(EXIT_USAGE);
-        }
-    }
-    if (optind < argc) net_misuse("a command that takes options only", argv[optind]);
-    return options;
 }
 
 #endif

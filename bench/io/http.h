@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The raw peer of an HTTP server: what a program without a runtime gets from epoll on one thread.
-// It answers each GET with the same 13 bytes, and all requests of one read with one send. Every
-// line of a request is walked; a request it does not serve is refused and ends its connection.
+// HTTP for the servers that have no runtime, the same work in each: each GET is answered with the
+// same 13 bytes, and all requests of one read together. Every line of a request is walked; one that
+// is not served is refused and ends its connection.
+
+#ifndef ROUSE_BENCH_IO_HTTP_H
+#define ROUSE_BENCH_IO_HTTP_H
 
 #include "server.h"
 
@@ -35,7 +38,7 @@ struct line {
 // --- parsing -------------------------------------------------------------------------------------
 
 // Takes the line at *at and moves past its CR LF. Returns 1, or what the parse has to say.
-static int line_next(const char **at, const char *end, struct line *line)
+static inline int line_next(const char **at, const char *end, struct line *line)
 {
     const char *newline = memchr(*at, '\n', (size_t)(end - *at));
 
@@ -46,12 +49,12 @@ static int line_next(const char **at, const char *end, struct line *line)
     return 1;
 }
 
-static bool line_is(struct line line, const char *text)
+static inline bool line_is(struct line line, const char *text)
 {
     return line.len == strlen(text) && strncasecmp(line.text, text, line.len) == 0;
 }
 
-static int request_line_parse(struct line line, struct request *request)
+static inline int request_line_parse(struct line line, struct request *request)
 {
     const char *end = line.text + line.len;
     const char *target = line.text + 4;
@@ -66,7 +69,7 @@ static int request_line_parse(struct line line, struct request *request)
     return 1;
 }
 
-static struct line header_value(const char *from, const char *end)
+static inline struct line header_value(const char *from, const char *end)
 {
     while (from < end && (*from == ' ' || *from == '\t')) {
         from++;
@@ -77,12 +80,12 @@ static struct line header_value(const char *from, const char *end)
     return (struct line){.text = from, .len = (size_t)(end - from)};
 }
 
-static bool is_name_byte(char byte)
+static inline bool is_name_byte(char byte)
 {
     return byte > ' ' && byte < 127 && byte != ':';
 }
 
-static int header_parse(struct line line, struct request *request)
+static inline int header_parse(struct line line, struct request *request)
 {
     const char *end = line.text + line.len;
     const char *colon = line.text;
@@ -102,7 +105,7 @@ static int header_parse(struct line line, struct request *request)
 }
 
 // Returns the length of the request at `text`, or one of REQUEST_….
-static ssize_t request_parse(const char *text, size_t len, struct request *request)
+static inline ssize_t request_parse(const char *text, size_t len, struct request *request)
 {
     const char *at = text;
     struct line line;
@@ -125,7 +128,7 @@ static ssize_t request_parse(const char *text, size_t len, struct request *reque
 static char reply[REPLY_MAX];
 static size_t reply_len;
 
-static void reply_refresh(void)
+static inline void reply_refresh(void)
 {
     static time_t made_at = -1;
     time_t now = time(NULL);
@@ -141,7 +144,7 @@ static void reply_refresh(void)
         "HTTP/1.1 200 OK\r\n"
         "Content-Length: 13\r\n"
         "Content-Type: text/plain\r\n"
-        "Server: epoll\r\n"
+        "Server: bench\r\n"
         "Date: %s\r\n"
         "\r\n"
         "Hello, World!",
@@ -149,7 +152,7 @@ static void reply_refresh(void)
     if (reply_len >= sizeof reply) net_fail("date", EOVERFLOW);
 }
 
-static const char *refusal_reason(int status)
+static inline const char *refusal_reason(int status)
 {
     switch (status) {
     case REQUEST_METHOD:
@@ -161,14 +164,14 @@ static const char *refusal_reason(int status)
     }
 }
 
-static size_t refusal_write(char *out, int status)
+static inline size_t refusal_write(char *out, int status)
 {
     return (size_t)snprintf(out, REFUSAL_MAX,
                             "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
                             -status, refusal_reason(status));
 }
 
-static struct answer answer_http(const char *input, size_t input_len)
+static inline struct answer answer_http(const char *input, size_t input_len)
 {
     static char batch[BATCH_MAX * REPLY_MAX + REFUSAL_MAX];
     struct answer answer = {.reply = batch};
@@ -193,14 +196,4 @@ static struct answer answer_http(const char *input, size_t input_len)
     return answer;
 }
 
-int main(int argc, char **argv)
-{
-    static struct server server;
-    struct server_options options =
-        server_options_parse(argc, argv, "An HTTP server of 13 bytes: one thread, one epoll.");
-
-    server_open(&server, &options);
-    server_run(&server, answer_http);
-    server_close(&server);
-    return EXIT_SUCCESS;
-}
+#endif

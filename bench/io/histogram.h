@@ -4,8 +4,8 @@
 // equal width, so a bucket is at most 1/128 of its values wide and its middle is within 0.4 % of
 // each of them. Values below 256 are exact; values from 2^40 (18 minutes) on count as the largest.
 
-#ifndef ROUSE_BENCH_NET_HISTOGRAM_H
-#define ROUSE_BENCH_NET_HISTOGRAM_H
+#ifndef ROUSE_BENCH_IO_HISTOGRAM_H
+#define ROUSE_BENCH_IO_HISTOGRAM_H
 
 #include <stdint.h>
 #include <string.h>

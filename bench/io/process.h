@@ -3,8 +3,8 @@
 // What the kernel knows about a process: the CPU time of all its threads, ended ones included, and
 // its resident memory. For the load generator, about itself and about the server it measures.
 
-#ifndef ROUSE_BENCH_NET_PROCESS_H
-#define ROUSE_BENCH_NET_PROCESS_H
+#ifndef ROUSE_BENCH_IO_PROCESS_H
+#define ROUSE_BENCH_IO_PROCESS_H
 
 #include "common.h"
 

@@ -358,6 +358,7 @@ static void print_flow(const struct load *l, struct moment from, struct moment t
     double requests = (double)l->measured.count;
     double server_ns = (double)(to.server_cpu_ns - from.server_cpu_ns);
     bool measured = plan->server_pid != 0;
+    uint64_t resident = measured ? process_resident_bytes(plan->server_pid) : 0;
 
     printf("{\"mode\": \"%s\", \"connections\": %zu, \"depth\": %zu", plan->mode_name,
            plan->connections, plan->depth);
@@ -371,6 +372,7 @@ static void print_flow(const struct load *l, struct moment from, struct moment t
     print_ratio("max_us", 1, (double)l->measured.max, 1e3);
     print_ratio("server_busy", 3, server_ns, measured ? ns : 0);
     print_ratio("load_busy", 3, (double)(to.own_cpu_ns - from.own_cpu_ns), ns);
+    print_ratio("server_rss_kib", 0, (double)resident, measured ? 1024 : 0);
     printf(", \"errors\": %" PRIu64 "}\n", l->errors);
 }
 
