@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# What `cmake --install` puts where: both libraries, the public headers, and what find_package and
-# pkg-config read.
+# What `cmake --install` puts where: both libraries, the public headers, the program `rouse`, and
+# what find_package and pkg-config read.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -13,6 +13,11 @@ install(FILES "${PROJECT_SOURCE_DIR}/scripts/rouse-gdb.py"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" RENAME "${rouse_gdb_script}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
     FILES_MATCHING PATTERN "*.h")
+
+# It has the library in it, and watches any program's console.
+if(TARGET rouse_program)
+    install(TARGETS rouse_program DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
 
 # Uses the probes that the library has where it was built with them.
 install(PROGRAMS "${PROJECT_SOURCE_DIR}/tools/rouse.bt" DESTINATION "${CMAKE_INSTALL_DATADIR}/rouse")

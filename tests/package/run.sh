@@ -38,6 +38,10 @@ holds_no_path() {
     ! grep -rIl -e "$scratch/first" -e "$top/" "$installed"
 }
 
+has_program() {
+    [[ $("$installed/bin/rouse" --version) == 'rouse '[0-9]* ]]
+}
+
 # run_all FOLDER: each program in it succeeds.
 run_all() {
     local program count=0
@@ -82,6 +86,7 @@ with_pkg_config() {
 
 check 'installs into any prefix' install_and_move
 check 'what is installed names neither the prefix nor the source tree' holds_no_path
+check 'the program rouse runs from where it was moved to' has_program
 check 'find_package, C and C++, shared and static' \
     with_cmake find_package -DCMAKE_PREFIX_PATH="$installed"
 check 'pkg-config, C and C++, shared and static' with_pkg_config
