@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Escaping for JSON. Pure functions: any thread.
+// Escaping for JSON, and what needs it. Pure functions: any thread.
 
 #include "insight/json.h"
 
@@ -73,4 +73,15 @@ void rs_json_print(struct rs_text *text, const char *string)
     rs_text_put(text, "\"", 1);
     rs_text_put(text, escaped, strlen(escaped));
     rs_text_put(text, "\"", 1);
+}
+
+void rs_json_number(struct rs_text *text, const char *name, uint64_t value)
+{
+    rs_text_print(text, ",\"%s\":%llu", name, (unsigned long long)value);
+}
+
+void rs_json_string(struct rs_text *text, const char *name, const char *value)
+{
+    rs_text_print(text, ",\"%s\":", name);
+    rs_json_print(text, value);
 }
