@@ -24,6 +24,8 @@ usage: bench/io/compare.sh [OPTION...] [SERVER...]
   -w SECONDS      warm-up before that (default 0.3)
   -S CORES        of the servers (default 0), as taskset takes them
   -L CORES        of the load generator (default 1)
+  -s              the load generator spins instead of sleeping, so that no server pays for its
+                  wakes: what a request costs the server alone
   -I              count the instructions of the server's own code, by callgrind, instead of
                   time: that does not depend on what else runs on the machine
   -l COMMAND      the load generator (default: bench_io_load in \$ROUSE_BUILD_DIR/bin, or in
@@ -52,8 +54,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 tree=$(cd "$here/../.." && pwd)
 load=${ROUSE_BUILD_DIR:-$tree/build}/bin/bench_io_load
 mode=http protocol=echo path=/ connections=64 depths='1 16' work='' rounds=7 seconds=1 warmup=0.3
-server_cores=0 load_cores=1 results=$tree/build/bench/io.jsonl adds=0 form=table counts=0
-while getopts 'm:P:p:c:d:n:r:t:w:S:L:Il:o:a-:h' option; do
+server_cores=0 load_cores=1 results=$tree/build/bench/io.jsonl adds=0 form=table counts=0 spins=0
+while getopts 'm:P:p:c:d:n:r:t:w:S:L:sIl:o:a-:h' option; do
     case $option in
     m) mode=$OPTARG ;;
     P) protocol=$OPTARG ;;
@@ -66,6 +68,7 @@ while getopts 'm:P:p:c:d:n:r:t:w:S:L:Il:o:a-:h' option; do
     w) warmup=$OPTARG ;;
     S) server_cores=$OPTARG ;;
     L) load_cores=$OPTARG ;;
+    s) spins=1 ;;
     I) counts=1 ;;
     l) load=$OPTARG ;;
     o) results=$OPTARG ;;
@@ -214,6 +217,7 @@ loads() {
         --connections "$connections" --warmup "$warmup" --duration "$seconds" --hold "$seconds"
         --server-pid "$server_pid")
 
+    if ((spins)); then arguments+=(--spin); fi
     if [[ $mode == churn || $mode == idle ]]; then arguments+=(--protocol "$protocol"); fi
     line=$(taskset -c "$load_cores" "$load" "${arguments[@]}")
 }

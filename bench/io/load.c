@@ -3,7 +3,9 @@
 // The load generator: one thread, one level-triggered epoll, a closed loop. Each connection keeps
 // `depth` requests in flight; whatever has been answered is sent again at once. Replies are counted
 // by bytes and checked by memcmp (traffic.h), so that a server is slower than this in all but the
-// most extreme cases; `load_busy` in the output says how near it came to be the limit itself.
+// most extreme cases; `load_busy` in the output says how near it came to be the limit itself. Where
+// it sleeps, a server that sends a reply pays for its wake: one that is slow for more of them than
+// one that keeps it busy.
 //
 // A connection's life: opened with one request; when that is answered, by `depth` requests; at the
 // end no more are sent, and what is in flight must still come. In churn a connection ends with its
@@ -49,6 +51,7 @@ struct plan {
     uint64_t duration_ns;
     uint64_t hold_ns;
     int cpu;           // -1: not pinned
+    bool spins;        // never sleeps
     pid_t server_pid;  // 0: not measured
 };
 
@@ -75,6 +78,7 @@ struct load {
     struct histogram latencies;
     struct histogram measured;  // a copy of those of the measured stretch
     int epoll;
+    uint64_t vain_ns;  // spent on looks that found nothing, while it spins
     char input[TRAFFIC_RECV_SIZE];
 };
 
@@ -232,10 +236,12 @@ static void load_turn(struct load *l, uint64_t deadline_ns)
 {
     struct epoll_event events[EVENTS_MAX];
     uint64_t now = net_clock_ns();
-    int timeout_ms = now < deadline_ns ? (int)((deadline_ns - now) / 1000000) + 1 : 0;
+    bool sleeps = now < deadline_ns && !l->plan->spins;
+    int timeout_ms = sleeps ? (int)((deadline_ns - now) / 1000000) + 1 : 0;
     int n = epoll_wait(l->epoll, events, EVENTS_MAX, timeout_ms);
 
     if (n < 0 && errno != EINTR) net_fail("epoll_wait", errno);
+    if (n == 0 && !sleeps) l->vain_ns += net_clock_ns() - now;
     for (int i = 0; i < n; i++) {
         struct conn *c = events[i].data.ptr;
 
@@ -323,15 +329,17 @@ static void load_close(struct load *l)
 
 struct moment {
     uint64_t clock_ns;
-    uint64_t own_cpu_ns;
+    uint64_t own_cpu_ns;  // without what was in vain
     uint64_t server_cpu_ns;
 };
 
-static struct moment moment_now(const struct plan *plan)
+static struct moment moment_now(const struct load *l)
 {
+    const struct plan *plan = l->plan;
+
     return (struct moment){
         .clock_ns = net_clock_ns(),
-        .own_cpu_ns = process_cpu_ns(0),
+        .own_cpu_ns = process_cpu_ns(0) - l->vain_ns,
         .server_cpu_ns = plan->server_pid != 0 ? process_cpu_ns(plan->server_pid) : 0,
     };
 }
@@ -383,9 +391,9 @@ static void measure_flow(struct load *l)
     load_start(l);
     load_run_until(l, net_clock_ns() + l->plan->warmup_ns);
     histogram_reset(&l->latencies);
-    from = moment_now(l->plan);
+    from = moment_now(l);
     load_run_until(l, from.clock_ns + l->plan->duration_ns);
-    to = moment_now(l->plan);
+    to = moment_now(l);
 
     // What is still in flight must come, but does not count as measured.
     l->measured = l->latencies;
@@ -399,11 +407,11 @@ static void measure_flow(struct load *l)
 static void measure_idle(struct load *l, uint64_t resident_before)
 {
     const struct plan *plan = l->plan;
-    struct moment from = moment_now(plan), to;
+    struct moment from = moment_now(l), to;
     double grown;
 
     load_run_until(l, from.clock_ns + plan->hold_ns);
-    to = moment_now(plan);
+    to = moment_now(l);
     grown = (double)process_resident_bytes(plan->server_pid) - (double)resident_before;
 
     printf("{\"mode\": \"idle\", \"connections\": %zu", l->alive);
@@ -434,6 +442,8 @@ static void print_help(void)
            "  --duration SECONDS  measured (default 1)\n"
            "  --hold SECONDS      of idle (default 1)\n"
            "  --cpu N             run on this core only\n"
+           "  --spin              look for replies all the time instead of sleeping: then no\n"
+           "                      server pays for waking this program, be it fast or slow\n"
            "  --server-pid PID    measure the CPU time and memory of this process\n"
            "  --help              this text\n\n"
            "The exit status is 1 if a reply was wrong, late or missing or a connection broke.\n");
@@ -487,6 +497,7 @@ static void plan_set(struct plan *plan, const char *option, const char *value)
     if (strcmp(option, "duration") == 0) plan->duration_ns = net_parse_seconds_ns(name, value);
     if (strcmp(option, "hold") == 0) plan->hold_ns = net_parse_seconds_ns(name, value);
     if (strcmp(option, "cpu") == 0) plan->cpu = (int)net_parse_count(name, value, 0, 1023);
+    if (strcmp(option, "spin") == 0) plan->spins = true;
     if (strcmp(option, "server-pid") == 0) {
         plan->server_pid = (pid_t)net_parse_count(name, value, 1, INT32_MAX);
     }
@@ -506,13 +517,21 @@ static void plan_check(const struct plan *plan)
 static struct plan plan_parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"mode", required_argument, NULL, 'o'},       {"protocol", required_argument, NULL, 'o'},
-        {"target", required_argument, NULL, 'o'},     {"path", required_argument, NULL, 'o'},
-        {"bytes", required_argument, NULL, 'o'},      {"connections", required_argument, NULL, 'o'},
-        {"depth", required_argument, NULL, 'o'},      {"warmup", required_argument, NULL, 'o'},
-        {"duration", required_argument, NULL, 'o'},   {"hold", required_argument, NULL, 'o'},
-        {"cpu", required_argument, NULL, 'o'},        {"help", no_argument, NULL, 'h'},
-        {"server-pid", required_argument, NULL, 'o'}, {0}};
+        {"mode", required_argument, NULL, 'o'},
+        {"protocol", required_argument, NULL, 'o'},
+        {"target", required_argument, NULL, 'o'},
+        {"path", required_argument, NULL, 'o'},
+        {"bytes", required_argument, NULL, 'o'},
+        {"connections", required_argument, NULL, 'o'},
+        {"depth", required_argument, NULL, 'o'},
+        {"warmup", required_argument, NULL, 'o'},
+        {"duration", required_argument, NULL, 'o'},
+        {"hold", required_argument, NULL, 'o'},
+        {"cpu", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},
+        {"server-pid", required_argument, NULL, 'o'},
+        {"spin", no_argument, NULL, 'o'},
+        {0}};
     struct plan plan = {.path = "/",
                         .connections = 64,
                         .depth = 1,
