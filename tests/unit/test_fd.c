@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "claim.h"
+#include "io/fd.h"
 
 static void must(int64_t result, const char *what)
 {
@@ -64,6 +65,15 @@ static void channel_free(struct channel *channel)
 {
     rouse_fd_free(channel->in);
     rouse_fd_free(channel->out);
+}
+
+// Until so many waits have a share each: before that nobody may free.
+static void until_in_use(struct rouse_fd *fd, uint32_t waits)
+{
+    // Relaxed: only a count.
+    while (atomic_load_explicit(&fd->shares, memory_order_relaxed) < waits + 1) {
+        rouse_sleep(ROUSE_NS_PER_MS);
+    }
 }
 
 static int write_late(void *arg)
@@ -318,15 +328,12 @@ static void transfers(void)
     channel_free(&channel);
 }
 
-static int write_without_end(void *arg)
+// More than a pipe holds.
+static int write_much(void *arg)
 {
-    static const char block[1 << 16];
-    ssize_t count;
+    static const char block[1 << 21];
 
-    do {
-        count = rouse_fd_write_all(arg, block, sizeof block);
-    } while (count >= 0);
-    return (int)count;
+    return (int)rouse_fd_write_all(arg, block, sizeof block);
 }
 
 static void free_under_transfers(void)
@@ -336,8 +343,10 @@ static void free_under_transfers(void)
     struct rouse_join_handle writer;
     struct rouse_join_handle reader;
 
-    must(rouse_spawn(&writer, write_without_end, full.out), "spawn");
+    must(rouse_spawn(&writer, write_much, full.out), "spawn");
     must(rouse_spawn(&reader, read_pattern, empty.in), "spawn");
+    until_in_use(empty.in, 1);
+    until_in_use(full.out, 1);
     rouse_sleep(5 * ROUSE_NS_PER_MS);
     rouse_fd_free(full.out);
     rouse_fd_free(empty.in);
@@ -373,7 +382,9 @@ static void end_under_waiters(void)
     must(rouse_spawn(&waiters[1], try_readable, freed.in), "spawn");
     must(rouse_spawn(&waiters[2], wait_readable, released.in), "spawn");
     must(rouse_spawn(&waiters[3], try_readable, released.in), "spawn");
-    rouse_sleep(10 * ROUSE_NS_PER_MS);
+    until_in_use(freed.in, 2);
+    until_in_use(released.in, 2);
+    rouse_sleep(5 * ROUSE_NS_PER_MS);
     rouse_fd_free(freed.in);
     claim(rouse_join(&waiters[0]) == -EBADF && rouse_join(&waiters[1]) == -EBADF,
           "free_ends_every_wait");
