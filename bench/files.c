@@ -4,13 +4,15 @@
 // working directory first, and removes them at the end; so they are in the page cache.
 
 #include <fcntl.h>
+#include <rouse/await.h>
+#include <rouse/file_memory.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "fs/file.h"
 #include "parts.h"
 
-enum { BLOCK = 4096, CATS = 64, CAT_SIZE = 1024 };
+enum { BLOCK = 4096, CATS = 64, CAT_SIZE = 1024, DIRECT_BLOCKS = 256 };
 
 static char folder[32];
 static struct rouse_file *file;
@@ -48,7 +50,7 @@ static void files_remove(uint64_t count)
 // ---- One block, again and again ----
 
 // The frames' buffers and futures are larger than those of other rows: one task, so they are here.
-static char block[BLOCK];
+static _Alignas(BLOCK) char block[BLOCK];
 static struct rouse_file_io io;
 
 // All blocks, in an order that no read-ahead guesses.
@@ -109,6 +111,41 @@ static rouse_poll write_often_poll(struct rouse_future *self, struct rouse_conte
 static const struct rouse_future_vtable write_often_vtable = {.poll = write_often_poll,
                                                               .name = "write_often"};
 
+static void keep(void *arg)
+{
+    (void)arg;
+}
+
+// The memory is lent: direct I/O then works on it, and not on memory of its own.
+static int read_lent(void *arg)
+{
+    const struct part *p = arg;
+
+    for (uint64_t i = 0; i < p->count; i++) {
+        rouse_file_read_init(&io, file, block, BLOCK, place(i));
+        rouse_file_io_lend(&io, keep, NULL);
+        check(rouse_await(&io.base) == 0 && io.output == BLOCK);
+    }
+    return 0;
+}
+
+static rouse_poll read_lent_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct frame *f = frame_of(self);
+
+    ROUSE_ASYNC_BEGIN(&f->async, cx);
+    for (; f->i < f->part->count; f->i++) {
+        rouse_file_read_init(&io, file, block, BLOCK, place(f->i));
+        rouse_file_io_lend(&io, keep, NULL);
+        ROUSE_AWAIT(&io.base);
+        check(io.output == BLOCK);
+    }
+    ROUSE_ASYNC_END();
+}
+
+static const struct rouse_future_vtable read_lent_vtable = {.poll = read_lent_poll,
+                                                            .name = "read_lent"};
+
 static void run_block(struct bench *bench, struct part part, bool is_tried)
 {
     char path[64];
@@ -160,6 +197,34 @@ static int file_read_cold(struct bench *bench)
     start(bench, &part);
     join(&part);
     bench_stop(bench);
+    rouse_file_unref(file);
+    files_remove(1);
+    return 0;
+}
+
+// From the disk, by direct I/O.
+static int file_read_direct(struct bench *bench)
+{
+    struct part part = {.fiber = read_lent, .frame = &read_lent_vtable, .count = bench->n};
+    bool is_fixed = strcmp(bench->name, "file_read_fixed") == 0;
+    static char bytes[DIRECT_BLOCKS * BLOCK];
+    char path[64];
+
+    files_make(1, BLOCK);
+    blocks = DIRECT_BLOCKS;
+    int fd = open(path_of(path, sizeof path, 0), O_RDWR | O_CLOEXEC);
+
+    check(fd >= 0 && pwrite(fd, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes);
+    check(fsync(fd) == 0 && close(fd) == 0);
+    must(rouse_file_open(&file, path,
+                         &(struct rouse_file_open_options){.flags = O_RDONLY | O_DIRECT}),
+         "open for direct I/O");
+    if (is_fixed) must(rouse_file_memory_register(block, sizeof block), "register");
+    bench_start(bench);
+    start(bench, &part);
+    join(&part);
+    bench_stop(bench);
+    if (is_fixed) must(rouse_file_memory_unregister(block), "unregister");
     rouse_file_unref(file);
     files_remove(1);
     return 0;
@@ -233,6 +298,8 @@ static const struct row rows[] = {
     {"file_read_pool", file_read_elsewhere},
     {"file_read_cold", file_read_cold},
     {"file_read_cold_pool", file_read_cold},
+    {"file_read_direct", file_read_direct},
+    {"file_read_fixed", file_read_direct},
     {"file_write", file_write},
     {"file_write_pool", file_write},
     {"cat_many", cat_many},
@@ -248,7 +315,8 @@ static int run(struct bench *bench)
 static const struct bench_case cases[] = {
     {"file_read", 1000000, run},        {"file_read_ring", 500000, run},
     {"file_read_pool", 20000, run},     {"file_read_cold", 4001, run},
-    {"file_read_cold_pool", 4001, run}, {"file_write", 20000, run},
+    {"file_read_cold_pool", 4001, run}, {"file_read_direct", 5000, run},
+    {"file_read_fixed", 5000, run},     {"file_write", 20000, run},
     {"file_write_pool", 20000, run},    {"cat_many", 10000, run}};
 
 int main(int argc, char **argv)

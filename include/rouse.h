@@ -30,6 +30,7 @@
 #include <rouse/executor.h>
 #include <rouse/fd.h>
 #include <rouse/file.h>
+#include <rouse/file_memory.h>
 #include <rouse/file_watch.h>
 #include <rouse/future.h>
 #include <rouse/histogram.h>

@@ -24,7 +24,8 @@ enum rs_global_lock {
     RS_GLOBAL_DRIVER_RECORDS,
     RS_GLOBAL_CHILDREN,  // that were given up; held while they are looked at
     RS_GLOBAL_ORPHANS,   // bytes of streams whose driver is gone
-    RS_GLOBAL_ACTIONS,   // of the console
+    RS_GLOBAL_FILE_MEMORY,
+    RS_GLOBAL_ACTIONS,  // of the console
     RS_GLOBAL_HOOKS,
     RS_GLOBAL_NUMBERS,  // of workers
     RS_GLOBAL_COUNTERS,

@@ -72,7 +72,8 @@ static bool io_job_describe(struct rs_fs_job *base)
                               .fd = job->file->source.fd,
                               .offset = (uint64_t)transfer->offset,
                               .address = transfer->iov,
-                              .length = (uint32_t)transfer->count};
+                              .length = (uint32_t)transfer->count,
+                              .may_fix = job->release != NULL};
     return true;
 }
 

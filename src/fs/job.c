@@ -59,10 +59,15 @@ static void unref_in_pool(void *arg)
 // Operations that some ring has refused although the file did not, by code. Set only.
 static _Atomic uint64_t refused_codes;
 
-static uint64_t code_bit(const struct rs_op *op)
+static uint64_t code_bit(unsigned code)
 {
     _Static_assert(IORING_OP_LAST <= 64, "a bit for each operation");
-    return (uint64_t)1 << op->code;
+    return (uint64_t)1 << code;
+}
+
+static bool is_fixed(const struct rs_op *op)
+{
+    return op->code == IORING_OP_READ_FIXED || op->code == IORING_OP_WRITE_FIXED;
 }
 
 static void ring_done(struct rs_op *op, int32_t result)
@@ -79,8 +84,11 @@ static bool ring_begin(struct rs_fs_job *job, struct rouse_driver *driver)
 {
     if (job->ops->describe == NULL || !job->ops->describe(job)) return false;
     // Relaxed: a thread that does not know yet finds out by itself.
-    if ((atomic_load_explicit(&refused_codes, memory_order_relaxed) & code_bit(&job->op)) != 0) {
-        return false;
+    uint64_t refused = atomic_load_explicit(&refused_codes, memory_order_relaxed);
+
+    if ((refused & code_bit(job->op.code)) != 0) return false;
+    if ((refused & (code_bit(IORING_OP_READ_FIXED) | code_bit(IORING_OP_WRITE_FIXED))) != 0) {
+        job->op.may_fix = false;
     }
     job->op.done = ring_done;
     job_ref(job);
@@ -90,26 +98,32 @@ static bool ring_begin(struct rs_fs_job *job, struct rouse_driver *driver)
 }
 
 // True for what a ring may say where the file says something else: it does not know the operation,
-// or a restriction keeps it from it.
-static bool is_refusal(int64_t result)
+// a restriction keeps it from it, or it has not the memory that it said it had.
+static bool is_refusal(const struct rs_fs_job *job, int64_t result)
 {
+    if (result == -EFAULT) return is_fixed(&job->op);
     return result == -EACCES || result == -EPERM || result == -EINVAL || result == -ENOSYS ||
            result == -EOPNOTSUPP;
 }
 
 // True if the answer may be the ring's own, so that the pool has to be asked.
-static bool is_of_the_ring(int64_t result)
+static bool is_of_the_ring(const struct rs_fs_job *job, int64_t result)
 {
-    return is_refusal(result) || result == -ECANCELED || result == -EAGAIN || result == -EINTR;
+    return is_refusal(job, result) || result == -ECANCELED || result == -EAGAIN || result == -EINTR;
 }
 
-// The pool could do what the ring would not: from now on it always does.
+// The pool could do what the ring would not: from now on it always does, or, of registered memory,
+// the ring by its other operation.
 static void ring_is_wrong(const struct rs_fs_job *job)
 {
-    uint64_t bit = code_bit(&job->op);
+    uint64_t bit = code_bit(job->op.code);
 
     // Relaxed: as above.
     if ((atomic_fetch_or_explicit(&refused_codes, bit, memory_order_relaxed) & bit) != 0) return;
+    if (is_fixed(&job->op)) {
+        rs_file_memory_log_refusal(job->ring_result);
+        return;
+    }
     rs_log(ROUSE_LOG_INFO, "files: the blocking pool does operation %u (io_uring refused it: %s)",
            job->op.code, rouse_strerror(job->ring_result));
 }
@@ -156,12 +170,12 @@ rouse_poll rs_fs_work_poll(struct rouse_file_work *work, struct rouse_context *c
     }
     if (work->state == WORK_IN_RING) {
         if (ring_poll(work, cx) == ROUSE_PENDING) return ROUSE_PENDING;
-        if (!is_of_the_ring(work->result)) return ROUSE_READY;
+        if (!is_of_the_ring(job, work->result)) return ROUSE_READY;
         work_to_pool(work, job);
     }
     if (rouse_future_poll(&work->blocking.base, cx) == ROUSE_PENDING) return ROUSE_PENDING;
     work->result = rouse_future_result(&work->blocking.base);
-    if (work->result >= 0 && is_refusal(job->ring_result)) ring_is_wrong(job);
+    if (work->result >= 0 && is_refusal(job, job->ring_result)) ring_is_wrong(job);
     return ROUSE_READY;
 }
 

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <rouse/error.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -180,7 +181,23 @@ static void op_fill(struct io_uring_sqe *sqe, const struct rs_op *op)
     sqe->addr = (uint64_t)(uintptr_t)op->address;
     sqe->len = op->length;
     sqe->fsync_flags = op->flags;
+    sqe->buf_index = op->buffer;
     sqe->user_data = (uint64_t)(uintptr_t)op;
+}
+
+// Makes it one on registered memory, if all of its memory is.
+static void op_fix(struct rs_ops *ops, struct rs_op *op)
+{
+    const struct iovec *iov = op->address;
+
+    if (!op->may_fix || op->length != 1) return;
+    int buffer = rs_file_memory_find(&ops->memory, ops->ring.fd, iov->iov_base, iov->iov_len);
+
+    if (buffer < 0) return;
+    op->code = op->code == IORING_OP_READV ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+    op->buffer = (uint16_t)buffer;
+    op->address = iov->iov_base;
+    op->length = (uint32_t)iov->iov_len;
 }
 
 static void op_set_home(struct rouse_driver *driver, struct rs_op *op, struct rouse_driver *home)
@@ -200,6 +217,7 @@ int rs_driver_submit(struct rouse_driver *driver, struct rs_op *op)
     struct io_uring_sqe *sqe = rs_io_ring_sqe(&ops->ring);
 
     if (sqe == NULL) return -EAGAIN;
+    op_fix(ops, op);
     op_fill(sqe, op);
     rs_list_init(&op->cancel);
     op_set_home(driver, op, driver);
@@ -261,6 +279,7 @@ void rs_ops_close(struct rouse_driver *driver)
     (void)backend->ops->watch(backend, ops->ring.fd, RS_OPS_KEY, ROUSE_READABLE | RS_WATCH_EDGE,
                               RS_WATCH_NONE);
     rs_io_ring_close(&ops->ring);
+    ops->memory = (struct rs_file_memory){0};
     ops->state = RS_OPS_CLOSED;
 }
 

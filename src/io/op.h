@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "io/file_memory.h"
 #include "io/ring.h"
 
 struct rouse_driver;
@@ -38,6 +39,8 @@ struct rs_op {
     const void *address;
     uint32_t length;
     uint32_t flags;
+    bool may_fix;     // a vector of one may lie in registered memory: the submit looks, and if it
+    uint16_t buffer;  // does, changes the operation and says here where
     // Called once, by the driver's owner, under no lock: a result of the operation, or a negative
     // errno; -ECANCELED also if the ring came to its end. The record may go during the call.
     void (*done)(struct rs_op *op, int32_t result);
@@ -56,6 +59,7 @@ struct rs_ops {
     uint32_t in_flight;
     struct rs_list cancels;
     struct rs_io_ring ring;
+    struct rs_file_memory memory;  // that the ring has
 };
 
 // The key of the ring's descriptor in the back end. No watch has it: its index is too high.

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <rouse/error.h>
 #include <rouse/file.h>
+#include <rouse/file_memory.h>
 #include <rouse/ready.h>
 #include <rouse/select.h>
 #include <rouse/sleep.h>
@@ -350,6 +351,59 @@ static void memory_release(void *arg)
     count_add(&releases, 1);
 }
 
+static _Alignas(4096) char registered[2 * 4096];
+static _Atomic int returns;
+
+static void memory_return(void *arg)
+{
+    (void)arg;
+    count_add(&returns, 1);
+}
+
+// With direct I/O, which goes to a ring or to the pool; on some file systems without.
+struct registered_memory_is_lent {
+    struct body body;
+    struct rouse_file *file;
+    struct rouse_file_open open;
+    struct rouse_file_io io;
+};
+
+static rouse_poll registered_memory_is_lent(void *frame, struct rouse_context *cx)
+{
+    BODY_BEGIN(registered_memory_is_lent, frame, cx);
+    CHECK_EQ(rouse_file_memory_register(registered, sizeof registered), 0);
+    folder_make();
+    rouse_file_open_init(&f->open, in_folder("a"),
+                         &(struct rouse_file_open_options){.flags = O_RDWR | O_CREAT | O_DIRECT,
+                                                           .mode = 0600});
+    AWAIT(&f->open.base);
+    if (f->open.output == -EINVAL) {
+        rouse_file_open_init(&f->open, in_folder("a"),
+                             &(struct rouse_file_open_options){.flags = O_RDWR | O_CREAT,
+                                                               .mode = 0600});
+        AWAIT(&f->open.base);
+    }
+    CHECK_EQ(f->open.output, 0);
+    f->file = rouse_file_open_take(&f->open);
+    memset(registered, 'r', 4096);
+    rouse_file_write_init(&f->io, f->file, registered, 4096, 4096);
+    rouse_file_io_lend(&f->io, memory_return, NULL);
+    AWAIT(&f->io.base);
+    CHECK_EQ(f->io.output, 4096);
+    rouse_file_read_init(&f->io, f->file, registered, sizeof registered, 0);
+    rouse_file_io_lend(&f->io, memory_return, NULL);
+    AWAIT(&f->io.base);
+    CHECK_EQ(f->io.output, 2 * 4096);
+    CHECK(registered[0] == 0 && registered[4095] == 0 && registered[4096] == 'r' &&
+          registered[8191] == 'r');
+    while (count_get(&returns) < 2) nap_ns(MS / 10);  // a thread of the pool may be the last
+    CHECK_EQ(rouse_file_memory_unregister(registered), 0);
+    rouse_file_unref(f->file);
+    file_remove("a");
+    folder_remove();
+    BODY_END();
+}
+
 struct lent_memory_is_released_once {
     struct body body;
     struct rouse_file *file;
@@ -515,6 +569,7 @@ const struct api_test API_TESTS[] = {
     {TEST(paths_start_where_they_are_told), .any_reactor = true},
     {TEST(dropped_open_closes_what_it_opens), .any_reactor = true},
     {TEST(direct_io_aligns_memory), .with_ring = true},
+    {TEST(registered_memory_is_lent), .with_ring = true},
     {TEST(lent_memory_is_released_once), .with_ring = true},
     {TEST(dropped_write_has_bytes_of_its_own), .with_ring = true},
 #ifdef ROUSE_TEST_STYLE_FIBER
