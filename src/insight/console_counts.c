@@ -80,11 +80,11 @@ void rs_counts_add(struct rs_counts_table *table, const struct rs_trace_record *
         *place = (struct rs_counts){.task = poll->task, .first_ns = poll->begin_ns};
         place->first_ns -= is_woken ? ready_ns : 0;
     }
-    place->polls++;
-    place->wakes += is_woken;
-    place->wakes_by_it += (poll->flags & RS_TRACE_AGAIN) != 0;
-    place->busy_ns += poll->end_ns - poll->begin_ns;
-    place->scheduled_ns += is_woken ? ready_ns : 0;
+    place->polls += poll->weight;
+    place->wakes += is_woken ? poll->weight : 0;
+    place->wakes_by_it += (poll->flags & RS_TRACE_AGAIN) != 0 ? poll->weight : 0;
+    place->busy_ns += poll->weight * (poll->end_ns - poll->begin_ns);
+    place->scheduled_ns += is_woken ? poll->weight * ready_ns : 0;
     place->last_ns = poll->end_ns;
     grow(table);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // What is known of tasks that were polled while somebody watched: how often, for how long, and how
-// long they were ready before. A table beside the tasks, which are no larger for it. It grows up to
-// a bound; from there on a task takes the place of the one of its row that was polled least
-// recently. Of the console's thread alone.
+// long they were ready before; estimates, where a sample was recorded. A table beside the tasks,
+// which are no larger for it. It grows up to a bound; from there on a task takes the place of the
+// one of its row that was polled least recently. Of the console's thread alone.
 
 #ifndef RS_INSIGHT_CONSOLE_COUNTS_H
 #define RS_INSIGHT_CONSOLE_COUNTS_H
@@ -31,8 +31,8 @@ struct rs_counts_table {
     size_t used;
 };
 
-// A poll, and how long the task was ready before it; ROUSE_NEVER: that is not known. One that has
-// ended its task takes it out. Without memory it is not counted.
+// A poll, as many times as it stands for, and how long the task was ready before it; ROUSE_NEVER:
+// that is not known. One that has ended its task takes it out. Without memory it is not counted.
 void rs_counts_add(struct rs_counts_table *table, const struct rs_trace_record *poll,
                    uint64_t ready_ns);
 

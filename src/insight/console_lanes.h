@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 enum {
-    RS_LANES_RUNS_PER_ROUND = 40,
-    RS_LANES_STEALS_PER_ROUND = 10,
+    RS_LANES_RUNS_PER_ROUND = 80,
+    RS_LANES_STEALS_PER_ROUND = 20,
     RS_LANES_RUNS = 2000,  // that are kept
     RS_LANES_STEALS = 500,
     RS_LANES_SITES = 64,  // that were told last

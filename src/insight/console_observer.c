@@ -8,7 +8,14 @@
 
 #include "sched/observe.h"
 
-// What belongs to the console alone.
+// Of each worker, in a second: from so many polls on a sample of them will do, and so few have to
+// be seen each.
+enum { SAMPLE_FROM = 20000, SAMPLE_UP_TO = 5000 };
+
+// So long it takes to see how many there are.
+#define JUDGE_NS (5 * ROUSE_NS_PER_MS)
+
+// What belongs to the console alone; and how much of it.
 #define LANES ((uint32_t)RS_OBSERVE_LANES | (uint32_t)RS_OBSERVE_NAMES)
 
 const struct rs_watched_sched *rs_observer_sched(const struct rs_observer *observer,
@@ -43,9 +50,9 @@ struct reading {
     const struct rs_worker *worker;
 };
 
-static void note(struct rouse_histogram *histogram, uint64_t duration_ns)
+static void note(struct rouse_histogram *histogram, uint64_t duration_ns, unsigned times)
 {
-    histogram->buckets[rouse_histogram_bucket(duration_ns)]++;
+    histogram->buckets[rouse_histogram_bucket(duration_ns)] += times;
 }
 
 // ROUSE_NEVER if it is not known: a wake while nobody watched was not noted, and what stands in its
@@ -54,7 +61,9 @@ static uint64_t ready_ns(const struct rs_observer *observer, const struct rs_tra
 {
     uint64_t ago_ns = rs_woken_ago_ns(poll->woken, poll->begin_ns);
 
-    return poll->woken == 0 || ago_ns > poll->begin_ns - observer->since_ns ? ROUSE_NEVER : ago_ns;
+    return !rs_woken_is_timed(poll->woken) || ago_ns > poll->begin_ns - observer->since_ns
+               ? ROUSE_NEVER
+               : ago_ns;
 }
 
 static void take_poll(struct reading *r, const struct rs_trace_record *record)
@@ -70,8 +79,10 @@ static void take_poll(struct reading *r, const struct rs_trace_record *record)
                                            .scheduler = r->worker->sched->number,
                                            .worker = r->worker->index,
                                            .origin = record->origin});
-    note(&r->seen->poll_times, duration);
-    if (ready != ROUSE_NEVER) note(&r->seen->latencies, ready);
+    rs_lanes_add_lost(&r->observer->lanes, record->weight - 1u);
+    r->seen->polls += record->weight;
+    note(&r->seen->poll_times, duration, record->weight);
+    if (ready != ROUSE_NEVER) note(&r->seen->latencies, ready, record->weight);
 }
 
 static void take_record(const struct rs_trace_record *record, void *arg)
@@ -144,10 +155,28 @@ static void drain(struct rs_observer *observer, struct rs_sched *sched,
 
         reading.worker = &sched->workers[i];
         (void)empty(&told->sites, &untold, take_site, &reading);
-        rs_lanes_add_lost(&observer->lanes,
-                          empty(&told->lanes, &seen->workers[i].dropped, take_record, &reading));
+        uint64_t lost = empty(&told->lanes, &seen->workers[i].dropped, take_record, &reading);
+
+        rs_lanes_add_lost(&observer->lanes, lost);
+        seen->polls += lost;
         observer->unnamed += empty(&told->names, &seen->workers[i].unnamed, take_named, &reading);
     }
+}
+
+// Whether a sample will do, by how many polls there were.
+static void judge(struct rs_sched *sched, struct rs_watched_sched *seen)
+{
+    uint64_t now_ns = rouse_now_ns();
+    uint64_t took_ns = now_ns - seen->judged_ns;
+    bool is_sample = (rs_observed(sched) & RS_OBSERVE_SAMPLE) != 0;
+
+    if (took_ns < JUDGE_NS) return;
+    uint64_t rate = seen->polls * ROUSE_NS_PER_S / took_ns / sched->worker_count;
+
+    if (!is_sample && rate >= SAMPLE_FROM) (void)rs_observe_start(sched, RS_OBSERVE_SAMPLE);
+    if (is_sample && rate <= SAMPLE_UP_TO) rs_observe_stop(sched, RS_OBSERVE_SAMPLE);
+    seen->judged_ns = now_ns;
+    seen->polls = 0;
 }
 
 // Switches a scheduler on that has been made since the last look, or is to tell more. Without
@@ -165,6 +194,7 @@ static void read_records(struct rs_observer *observer, struct rs_sched *sched,
         if (is_new) discard(sched, seen);
     }
     drain(observer, sched, seen);
+    judge(sched, seen);
 }
 
 // ---- Workers ----
@@ -213,7 +243,7 @@ void rs_observer_look(struct rs_observer *observer)
 static void switch_off(struct rs_sched *sched, void *arg)
 {
     (void)arg;
-    rs_observe_stop(sched, LANES);
+    rs_observe_stop(sched, LANES | (uint32_t)RS_OBSERVE_SAMPLE);
 }
 
 void rs_observer_set(struct rs_observer *observer, bool on, bool has_names)

@@ -27,6 +27,8 @@ struct rs_watched_worker {
 struct rs_watched_sched {
     uint32_t number;  // 0: none
     bool is_met;      // in this round
+    uint64_t polls;   // since it was judged how many there are
+    uint64_t judged_ns;
     struct rouse_histogram poll_times;
     struct rouse_histogram latencies;
     struct rs_watched_worker workers[RS_WORKERS_MAX];

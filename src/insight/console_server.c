@@ -18,9 +18,9 @@
 
 enum { BACKLOG = 16, ENTRIES = RS_SERVER_CONNS + 2 };
 
-// How often workers' rings are emptied while somebody watches: they have room for a poll each
-// microsecond.
-#define DRAIN_NS (10 * ROUSE_NS_PER_MS)
+// How often workers' rings are emptied while somebody watches. They have room for a poll each two
+// and a half microseconds; of more a sample is taken.
+#define DRAIN_NS (20 * ROUSE_NS_PER_MS)
 // After the system had no descriptor for a connection, or a wait failed.
 #define RETRY_NS (100 * ROUSE_NS_PER_MS)
 

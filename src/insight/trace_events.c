@@ -116,9 +116,9 @@ static void print_poll(struct rs_trace_events *e, unsigned track, const struct r
 
     rs_json_escape(name, sizeof name, r->name);
     rs_json_escape(site, sizeof site, r->site);
-    if (r->woken != 0) woken_ns -= rs_woken_ago_ns(r->woken, r->begin_ns);
+    if (rs_woken_is_timed(r->woken)) woken_ns -= rs_woken_ago_ns(r->woken, r->begin_ns);
     if ((r->flags & RS_TRACE_FIRST) != 0) print_task(e, "b", track, r, woken_ns, name);
-    if (r->woken != 0) print_flow(e, track, sched, r, woken_ns);
+    if (rs_woken_is_timed(r->woken)) print_flow(e, track, sched, r, woken_ns);
     print_event(e, "X", track, r->begin_ns);
     print_duration(e, r);
     print(e,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "sched/sched.h"
 #include "task/task.h"
 
@@ -110,10 +111,70 @@ static uint64_t woken_at(uint64_t now_ns, const struct rs_worker *by)
     return now_ns << RS_WOKEN_SHIFT | (by != NULL ? by->index : RS_WOKEN_OUTSIDE);
 }
 
+// ---- Samples ----
+//
+// Where there are very many polls, to record each of them would cost a server some percent. So the
+// wake decides by chance whether the poll that it leads to is in the sample, and is timed only
+// then; of others the poll decides. Not every so many: tasks take turns, and it would be the same
+// ones.
+//
+// Whether a poll that is not in the sample was a long one the processor's counter tells, which is
+// compared with the clock at those that are. It decides nothing else: where it misleads, a poll
+// more is recorded, or one less.
+
+static bool is_sampling(uint32_t what)
+{
+    return (what & ~(uint32_t)RS_OBSERVE_SAMPLE) == RS_OBSERVE_LANES &&
+           (what & RS_OBSERVE_SAMPLE) != 0;
+}
+
+// True once in RS_SAMPLE_OF times. A linear congruential generator, with the constants of Numerical
+// Recipes; its highest bits are the good ones.
+static bool is_chosen(struct rs_observations *seen)
+{
+    seen->chance = seen->chance * UINT32_C(1664525) + UINT32_C(1013904223);
+    return seen->chance < UINT32_MAX / RS_SAMPLE_OF;
+}
+
+// The clock is at `now_ns`.
+static void compare_ticks(struct rs_observations *seen, uint64_t now_ns)
+{
+    uint64_t took_ns = now_ns - seen->ticks_ns;
+
+    if (took_ns < (seen->long_ticks == 0 ? ROUSE_NS_PER_MS : ROUSE_NS_PER_S)) return;
+    uint64_t ticks = rs_cpu_ticks();
+
+    // The first time is before that by any amount.
+    if (took_ns < 2 * ROUSE_NS_PER_S) {
+        seen->long_ticks = (ticks - seen->ticks) * RS_SAMPLE_LONG_NS / took_ns;
+    }
+    seen->ticks = ticks;
+    seen->ticks_ns = now_ns;
+}
+
+static uint64_t wake_of(uint32_t what, uint64_t now_ns, const struct rs_worker *by)
+{
+    if (is_sampling(what) && by != NULL && !is_chosen(by->observations)) return RS_WOKEN_UNTIMED;
+    return woken_at(now_ns != 0 ? now_ns : rouse_now_ns(), by);
+}
+
+static uint8_t weight_of(struct rs_observations *seen, uint32_t what, uint64_t woken)
+{
+    if (!is_sampling(what)) return 1;
+    if (woken == RS_WOKEN_UNTIMED) return 0;
+    bool is_decided = woken != 0 && rs_woken_by(woken) != RS_WOKEN_OUTSIDE;
+
+    return is_decided || is_chosen(seen) ? RS_SAMPLE_OF : 0;
+}
+
 void rs_observe_wake(struct rouse_task *task, const struct rs_worker *by)
 {
-    task->woken = woken_at(rouse_now_ns(), by);
+    uint32_t what = by != NULL ? rs_observed(by->sched) : 0;
+
+    task->woken = wake_of(what, 0, by);
 }
+
+// ---- Polls ----
 
 static void text_copy(char *to, size_t size, const char *from)
 {
@@ -171,6 +232,16 @@ static void tell_site(struct rs_observations *seen, const struct rouse_task *tas
     rs_trace_ring_commit(&seen->sites);
 }
 
+// Also where the record may be left out: its place is the next one's then.
+static struct rs_trace_record *lane_begin(struct rs_observations *seen,
+                                          const struct rouse_task *task)
+{
+    struct rs_trace_record *lane = poll_record(&seen->lanes, task, false);
+
+    if (lane != NULL) tell_site(seen, task, (lane->flags & RS_TRACE_FIRST) != 0);
+    return lane;
+}
+
 static uint32_t looks_of(const struct rs_worker *worker)
 {
     // Relaxed: the worker's own.
@@ -194,16 +265,18 @@ struct rs_observed_poll rs_observe_poll_begin(struct rs_worker *worker, struct r
         poll.record = poll_record(&worker->observations->ring, task, true);
     }
     if ((what & RS_OBSERVE_LANES) != 0) {
-        poll.lane = poll_record(&worker->observations->lanes, task, false);
-        if (poll.lane != NULL) {
-            tell_site(worker->observations, task, (poll.lane->flags & RS_TRACE_FIRST) != 0);
-        }
+        poll.lane = lane_begin(worker->observations, task);
+        poll.weight = weight_of(worker->observations, what, task->woken);
     }
     if ((what & RS_OBSERVE_NAMES) != 0) {
         poll.named = poll_record(&worker->observations->names, task, true);
     }
-    poll.begin_ns = begin_time(worker);
-    if ((what & RS_OBSERVE_TIMES) != 0 && task->woken != 0) {
+    if (is_sampling(what) && poll.weight == 0 && worker->observations->long_ticks != 0) {
+        poll.begin_ticks = rs_cpu_ticks();
+    } else {
+        poll.begin_ns = begin_time(worker);
+    }
+    if ((what & RS_OBSERVE_TIMES) != 0 && rs_woken_is_timed(task->woken)) {
         rs_histogram_add(&worker->observations->latencies,
                          rs_woken_ago_ns(task->woken, poll.begin_ns));
     }
@@ -221,22 +294,52 @@ static void poll_record_end(struct rs_trace_ring *ring, struct rs_trace_record *
     rs_trace_ring_commit(ring);
 }
 
+// Of one that is not in the sample.
+static void unsampled_end(struct rs_worker *worker, const struct rs_observed_poll *poll,
+                          struct rouse_task *task, rouse_task_state state)
+{
+    struct rs_observations *seen = worker->observations;
+    uint64_t ticks = rs_cpu_ticks() - poll->begin_ticks;
+
+    seen->end_ns = 0;
+    if (state == ROUSE_TASK_SCHEDULED) task->woken = wake_of(rs_observed(worker->sched), 0, worker);
+    // A core that is behind the one that the poll began on: as good as no time.
+    if (ticks < seen->long_ticks || ticks > INT64_MAX || poll->lane == NULL) return;
+    uint64_t now = rouse_now_ns();
+    double times_long = (double)ticks / (double)seen->long_ticks;
+    uint64_t took_ns = (uint64_t)(times_long * (double)RS_SAMPLE_LONG_NS);
+
+    poll->lane->weight = 1;
+    poll_record_end(&seen->lanes, poll->lane, now - took_ns, now, state);
+}
+
 void rs_observe_poll_end(struct rs_worker *worker, const struct rs_observed_poll *poll,
                          struct rouse_task *task, rouse_task_state state)
 {
     struct rs_observations *seen = worker->observations;
+
+    if (poll->begin_ticks != 0) {
+        unsampled_end(worker, poll, task, state);
+        return;
+    }
     uint64_t now = rouse_now_ns();
 
     seen->end_ns = now;
     seen->end_looks = looks_of(worker);
-    if (state == ROUSE_TASK_SCHEDULED) task->woken = woken_at(now, worker);
-    if ((rs_observed(worker->sched) & RS_OBSERVE_TIMES) != 0) {
+    uint32_t what = rs_observed(worker->sched);
+
+    if (is_sampling(what)) compare_ticks(seen, now);
+    bool is_long = now - poll->begin_ns >= RS_SAMPLE_LONG_NS;
+
+    if (state == ROUSE_TASK_SCHEDULED) task->woken = wake_of(what, now, worker);
+    if ((what & RS_OBSERVE_TIMES) != 0) {
         rs_histogram_add(&seen->poll_times, now - poll->begin_ns);
     }
     if (poll->record != NULL) {
         poll_record_end(&seen->ring, poll->record, poll->begin_ns, now, state);
     }
-    if (poll->lane != NULL) {
+    if (poll->lane != NULL && (is_long || poll->weight > 0)) {
+        poll->lane->weight = is_long ? 1 : poll->weight;
         poll_record_end(&seen->lanes, poll->lane, poll->begin_ns, now, state);
     }
     if (poll->named != NULL) {

@@ -10,7 +10,9 @@
 #ifndef RS_SCHED_OBSERVE_H
 #define RS_SCHED_OBSERVE_H
 
+#include <rouse/clock.h>
 #include <rouse/task.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/histogram.h"
@@ -24,7 +26,14 @@ enum {
     RS_OBSERVE_TRACE = 1 << 1,  // the ring
     RS_OBSERVE_LANES = 1 << 2,  // a ring of short records, for a console that somebody looks at
     RS_OBSERVE_NAMES = 1 << 3,  // one of records with names, for a trace that it records
+    // Of short polls a sample is enough for the lanes: a record stands for RS_SAMPLE_OF of them. As
+    // long as nothing else is measured the clock is asked of fewer wakes, too.
+    RS_OBSERVE_SAMPLE = 1 << 4,
 };
+
+// A poll that takes as long is never left out of a sample.
+#define RS_SAMPLE_LONG_NS (50 * ROUSE_NS_PER_US)
+enum { RS_SAMPLE_OF = 16 };
 
 // Of one worker. Its thread writes, anyone may read what is atomic in it.
 struct rs_observations {
@@ -41,12 +50,23 @@ struct rs_observations {
     struct rs_trace_ring sites;  // likewise: the sites that short records name by number
     const char *site_told;       // the last of them; only an address
     uint32_t lane_count;
+    uint32_t chance;  // a generator's state
+    // What the processor's counter counts in RS_SAMPLE_LONG_NS; 0: that is not known yet. And what
+    // it was at a time.
+    uint64_t long_ticks;
+    uint64_t ticks;
+    uint64_t ticks_ns;
 };
 
 // The time of a wake takes 56 bits, which are enough for two years. The lowest 8 are the index of
 // the worker that did it; or RS_WOKEN_OUTSIDE, by a thread that is none of the same scheduler's. 0:
-// it was not noted.
-enum { RS_WOKEN_SHIFT = 8, RS_WOKEN_OUTSIDE = 0xff };
+// it was not noted. RS_WOKEN_UNTIMED: nor was the time; the poll is not in the sample.
+enum { RS_WOKEN_SHIFT = 8, RS_WOKEN_OUTSIDE = 0xff, RS_WOKEN_UNTIMED = 1 };
+
+static inline bool rs_woken_is_timed(uint64_t woken)
+{
+    return woken > RS_WOKEN_UNTIMED;
+}
 
 static inline unsigned rs_woken_by(uint64_t woken)
 {
@@ -67,6 +87,8 @@ struct rs_observed_poll {
     struct rs_trace_record *lane;    // likewise; a short one
     struct rs_trace_record *named;
     uint64_t begin_ns;
+    uint64_t begin_ticks;  // not 0: the clock is not asked, see Samples in observe.c
+    uint8_t weight;        // for how many polls the short record is to stand; 0: for none
 };
 
 // Begins to measure, in addition to what is measured already. -ENOMEM. The workers may run.

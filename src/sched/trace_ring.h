@@ -49,8 +49,11 @@ struct rs_trace_record {
     uint32_t origin;  // of a poll: a number of the task's site, likely of no other's
     uint8_t kind;
     uint8_t flags;
-    uint8_t victim;  // of a steal: whose tasks they were
-    char name[33];   // cut off where they are longer; the task may be gone when this is read
+    union {
+        uint8_t victim;  // of a steal: whose tasks they were
+        uint8_t weight;  // of a poll, in a short record: for how many it stands
+    };
+    char name[33];  // cut off where they are longer; the task may be gone when this is read
     char site[56];
 };
 _Static_assert(sizeof(struct rs_trace_record) == 128, "two cache lines");

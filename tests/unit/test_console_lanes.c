@@ -90,7 +90,7 @@ static struct rs_counts_table table;
 static void add_poll(uint64_t task, uint64_t begin_ns, uint64_t ready_ns, uint8_t flags)
 {
     const struct rs_trace_record record = {
-        .task = task, .begin_ns = begin_ns, .end_ns = begin_ns + 10, .flags = flags};
+        .task = task, .begin_ns = begin_ns, .end_ns = begin_ns + 10, .flags = flags, .weight = 1};
 
     rs_counts_add(&table, &record, ready_ns);
 }
@@ -109,6 +109,16 @@ static void one_task(void)
           "its polls are added up, and its time from the first wake on");
     add_poll(5, 3000, 0, RS_TRACE_ENDED);
     claim(rs_counts_find(&table, 5) == NULL && table.used == 0, "until it has ended");
+
+    const struct rs_trace_record one_of_many = {
+        .task = 5, .begin_ns = 1000, .end_ns = 1010, .weight = 16};
+
+    rs_counts_add(&table, &one_of_many, 5);
+    counts = rs_counts_find(&table, 5);
+    claim(counts != NULL && counts->polls == 16 && counts->wakes == 16 && counts->busy_ns == 160 &&
+              counts->scheduled_ns == 80,
+          "a poll out of a sample counts for all that it stands for");
+    add_poll(5, 3000, 0, RS_TRACE_ENDED);
 }
 
 enum { MANY = 200 * 1000 };
