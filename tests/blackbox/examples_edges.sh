@@ -41,7 +41,7 @@ howdy_prints_for_each() {
 }
 
 reads_from_both() {
-    local got line='read "howdy" after 0\.[1-9][0-9]* s, [1-9][0-9]* polls'
+    local got line='read "howdy" after 0\.(0[1-9]|[1-9][0-9]) s, [1-9][0-9]* polls'
 
     got=$(run socket_read) && echo "$got"
     [[ $got =~ ^pipe:\ $line${nl}tcp:\ $line$ ]]
