@@ -140,8 +140,9 @@ static int demo_start(struct rouse_scope *tending, struct httpd_server *server,
 }
 
 // Returns the signal's number, or a negative errno.
-static int serve_until_signal(struct httpd_server *server)
+static int serve_until_signal(void *arg)
 {
+    struct httpd_server *server = arg;
     struct rouse_scope tending;
     struct rouse_scope accepting;
     struct rouse_addr listening;
@@ -170,24 +171,17 @@ static int serve_until_signal(struct httpd_server *server)
 int httpd_server_run(void *arg)
 {
     struct httpd_server *server = arg;
-    struct rouse_deadline grace;
     int err = workers_open(server);
 
     if (err < 0) {
         (void)app_complain("cannot start", "the workers", err, "");
         return EXIT_FAILURE;
     }
-    rouse_deadline_enter(&grace, ROUSE_NEVER);
-    rouse_scope_open(&server->connections, ROUSE_NEVER);
-    int result = serve_until_signal(server);
-
-    if (result < 0) rouse_scope_cancel(&server->connections, "the server did not start");
-    rouse_deadline_move(&grace, rouse_deadline_after(server->options->grace_ns));
-    (void)rouse_scope_wait(&server->connections, NULL);
-    if (rouse_deadline_leave(&grace) == -ETIMEDOUT) {
-        // Relaxed: those that counted have ended.
-        (void)fprintf(stderr, "httpd: the grace is over (see --grace); connections cut off: %u\n",
-                      atomic_load_explicit(&server->cut_off, memory_order_relaxed));
-    }
-    return result > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return app_ending_serve(&(struct app_serving){
+        .connections = &server->connections,
+        .serve = serve_until_signal,
+        .arg = server,
+        .failure = "the server did not start",
+        .grace_ns = server->options->grace_ns,
+        .cut_off = &server->cut_off});
 }

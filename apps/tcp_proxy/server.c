@@ -95,8 +95,9 @@ static void connection_start(void *arg, unsigned worker, struct rouse_tcp *tcp)
 }
 
 // Returns the signal's number, or a negative errno.
-static int serve_until_signal(struct proxy_server *server)
+static int serve_until_signal(void *arg)
 {
+    struct proxy_server *server = arg;
     const struct app_acceptors acceptors = {.workers = server->worker_count,
                                             .before = "listening on ",
                                             .after = "",
@@ -116,23 +117,17 @@ static int serve_until_signal(struct proxy_server *server)
 int proxy_server_run(void *arg)
 {
     struct proxy_server *server = arg;
-    struct rouse_deadline grace;
     int err = workers_open(server);
 
     if (err < 0) {
         (void)app_complain("cannot start", "the workers", err, "");
         return EXIT_FAILURE;
     }
-    rouse_deadline_enter(&grace, ROUSE_NEVER);
-    rouse_scope_open(&server->connections, ROUSE_NEVER);
-    int result = serve_until_signal(server);
-
-    if (result < 0) rouse_scope_cancel(&server->connections, "the proxy did not start");
-    rouse_deadline_move(&grace, rouse_deadline_after(server->options->grace_ns));
-    (void)rouse_scope_wait(&server->connections, NULL);
-    if (rouse_deadline_leave(&grace) == -ETIMEDOUT) {
-        (void)fprintf(stderr, "%s: the grace is over (see --grace); connections cut off: %u\n",
-                      app_name, atomic_load_explicit(&server->cut_off, memory_order_relaxed));
-    }
-    return result > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return app_ending_serve(&(struct app_serving){
+        .connections = &server->connections,
+        .serve = serve_until_signal,
+        .arg = server,
+        .failure = "the proxy did not start",
+        .grace_ns = server->options->grace_ns,
+        .cut_off = &server->cut_off});
 }
