@@ -66,6 +66,28 @@ static inline void rs_driver_unlock(struct rouse_driver *driver)
     rs_biased_unlock(&driver->lock, rs_tls.driver == driver);
 }
 
+// Under the lock of `driver`.
+static inline bool rs_direction_is_at(struct rs_direction *d, const struct rouse_driver *driver)
+{
+    // Relaxed: only `driver` itself could change under its lock.
+    return atomic_load_explicit(&d->home, memory_order_relaxed) == driver;
+}
+
+// Locks the home of a direction; NULL, nothing locked, if it has none.
+static inline struct rouse_driver *rs_direction_lock(struct rs_direction *d)
+{
+    for (;;) {
+        // Seq_cst, with rs_source_close(): a closer that does not find our home had set its flag
+        // before, and we see that under the lock. Acquire would do for the rest.
+        struct rouse_driver *home = atomic_load_explicit(&d->home, memory_order_seq_cst);
+
+        if (home == NULL) return NULL;
+        rs_driver_lock(home);
+        if (ROUSE_LIKELY(rs_direction_is_at(d, home))) return home;
+        rs_driver_unlock(home);
+    }
+}
+
 // Says that a loop of the calling thread turns the driver from now on, or no longer does: leaves
 // stay where they are turned, and the lock favours that thread.
 void rs_driver_keep(struct rouse_driver *driver);
@@ -143,8 +165,6 @@ void rs_timer_orphaned(struct rouse_timer_entry *entry, struct rs_batch *batch);
 // What a watch's event means to its source. Called with the lock held; takes up to two wakers.
 void rs_source_event(struct rs_source *source, struct rouse_driver *driver, uint32_t ready,
                      struct rs_batch *batch);
-// Locks the home of a direction; NULL, nothing locked, if it has none.
-struct rouse_driver *rs_direction_lock(struct rs_direction *direction);
 // A wait is to be watched: true if it may be received. Called with the lock held, as are the next
 // three.
 bool rs_source_receive_begin(struct rs_source *source);

@@ -17,20 +17,13 @@
 #include "base/choice.h"
 #include "base/sys.h"
 #include "io/driver.h"
-
-// The life of a wait.
-enum { WAIT_NONE = 0, WAIT_QUEUED = 1, WAIT_GRANTED = 2 };
+#include "io/source_poll.h"
 
 // A direction moves to where it is polled after this many waits in a row elsewhere: by then the
 // task has moved for good, and each message would pay a wake from core to core.
 enum { FOREIGN_WAITS_MAX = 8 };
 
 static const uint32_t interests[2] = {ROUSE_READABLE, ROUSE_WRITABLE};
-
-static _Atomic uint32_t *wait_state(struct rouse_io_wait *wait)
-{
-    return (_Atomic uint32_t *)&wait->state;
-}
 
 void rs_source_init(struct rs_source *source, int fd)
 {
@@ -44,37 +37,43 @@ void rs_source_stops_short(struct rs_source *source, enum rs_direction_name dire
                           memory_order_relaxed);
 }
 
-uint64_t rs_source_tick(const struct rs_source *source, enum rs_direction_name direction)
+// Under the lock the tick stays as it is; what others may set meanwhile is the same flag.
+static void drained_at_home(struct rs_direction *d, struct rouse_driver *home, uint64_t tick)
 {
-    // Acquire, with the release in direction_ready(): the system call after it sees what the event
-    // was about.
-    return atomic_load_explicit(&source->directions[direction].ticks, memory_order_acquire) /
-           RS_TICK_ONE;
-}
+    rs_driver_lock(home);
+    // Relaxed, all: as in rs_source_drained().
+    uint64_t ticks = atomic_load_explicit(&d->ticks, memory_order_relaxed);
 
-bool rs_source_may_be_ready(const struct rs_source *source, enum rs_direction_name direction)
-{
-    // Relaxed: a stale value costs a needless system call, or a look under the lock.
-    return (atomic_load_explicit(&source->directions[direction].ticks, memory_order_relaxed) &
-            RS_TICK_DRAINED) == 0;
+    if (ticks / RS_TICK_ONE == tick && rs_direction_is_at(d, home)) {
+        atomic_store_explicit(&d->ticks, ticks | RS_TICK_DRAINED, memory_order_relaxed);
+    }
+    rs_driver_unlock(home);
 }
 
 void rs_source_drained(struct rs_source *source, enum rs_direction_name direction, uint64_t tick)
 {
-    _Atomic uint64_t *word = &source->directions[direction].ticks;
+    struct rs_direction *d = &source->directions[direction];
+    // Relaxed: at worst it is not our own any more.
+    struct rouse_driver *home = atomic_load_explicit(&d->home, memory_order_relaxed);
+
+    // Our own lock costs less than a compare-exchange.
+    if (ROUSE_LIKELY(home != NULL && home == rs_tls.driver)) {
+        drained_at_home(d, home, tick);
+        return;
+    }
     // Relaxed: the compare-exchange compares.
-    uint64_t ticks = atomic_load_explicit(word, memory_order_relaxed);
+    uint64_t ticks = atomic_load_explicit(&d->ticks, memory_order_relaxed);
 
     if (ticks / RS_TICK_ONE != tick) return;
     // Relaxed: a hint about this tick; on failure there is a newer one, or it was said before.
-    atomic_compare_exchange_strong_explicit(word, &ticks, ticks | RS_TICK_DRAINED,
-                                            memory_order_relaxed, memory_order_relaxed);
+    (void)atomic_compare_exchange_strong_explicit(&d->ticks, &ticks, ticks | RS_TICK_DRAINED,
+                                                  memory_order_relaxed, memory_order_relaxed);
 }
 
 // A short transfer shows the direction not ready, unless the end of the stream has been announced:
 // that is there to be read, and no event will tell of it again. Nor where transfers stop short.
-static void drained_by_short(struct rs_source *source, enum rs_direction_name direction,
-                             uint64_t tick)
+void rs_source_drained_by_short(struct rs_source *source, enum rs_direction_name direction,
+                                uint64_t tick)
 {
     // Relaxed: set by the tick that we have seen, or by one before it.
     if ((atomic_load_explicit(&source->directions[direction].ticks, memory_order_relaxed) &
@@ -87,13 +86,6 @@ static void drained_by_short(struct rs_source *source, enum rs_direction_name di
         return;
     }
     rs_source_drained(source, direction, tick);
-}
-
-void rs_source_tried(struct rs_source *source, enum rs_direction_name direction, uint64_t tick,
-                     ssize_t result, size_t want)
-{
-    if (result == -EAGAIN) rs_source_drained(source, direction, tick);
-    if (result > 0 && (size_t)result < want) drained_by_short(source, direction, tick);
 }
 
 // After the end of the use. The caller is inside no operation.
@@ -157,7 +149,7 @@ static void queue_push(struct rs_direction *d, struct rouse_io_wait *wait, bool 
         wait->prev->next = wait;
     }
     // Relaxed: written under the lock; read outside it only as a hint.
-    atomic_store_explicit(wait_state(wait), WAIT_QUEUED, memory_order_relaxed);
+    atomic_store_explicit(rs_wait_state(wait), RS_WAIT_QUEUED, memory_order_relaxed);
 }
 
 // The owner of `wait` may free it as soon as it sees `state`: nothing of it is touched after.
@@ -175,8 +167,8 @@ static void queue_remove(struct rs_direction *d, struct rouse_io_wait *wait, uin
     } else {
         wait->prev->next = wait->next;
     }
-    // Release, with the acquire in wait_load(): we are done with it.
-    atomic_store_explicit(wait_state(wait), state, memory_order_release);
+    // Release, with the acquire in rs_wait_load(): we are done with it.
+    atomic_store_explicit(rs_wait_state(wait), state, memory_order_release);
 }
 
 // Takes the first waiter out and its waker into `waker`; none when the queue is empty.
@@ -188,12 +180,7 @@ static void grant_first(struct rs_direction *d, struct rouse_waker *waker)
     if (wait == NULL) return;
     *waker = wait->waker;
     wait->waker = (struct rouse_waker){0};
-    queue_remove(d, wait, WAIT_GRANTED);
-}
-
-bool rs_source_is_waited_on(const struct rs_source *source, enum rs_direction_name direction)
-{
-    return queue_first(&source->directions[direction]) != NULL;
+    queue_remove(d, wait, RS_WAIT_GRANTED);
 }
 
 static void direction_tick(struct rs_direction *d, bool hangup)
@@ -217,12 +204,6 @@ static void direction_ready(struct rs_direction *d, bool hangup, struct rs_batch
     rs_batch_take(batch, &waker);
 }
 
-static bool is_home(struct rs_direction *d, const struct rouse_driver *driver)
-{
-    // Relaxed: the caller holds the driver's lock; only `driver` itself could change under it.
-    return atomic_load_explicit(&d->home, memory_order_relaxed) == driver;
-}
-
 void rs_source_event(struct rs_source *source, struct rouse_driver *driver, uint32_t ready,
                      struct rs_batch *batch)
 {
@@ -230,29 +211,15 @@ void rs_source_event(struct rs_source *source, struct rouse_driver *driver, uint
     struct rs_direction *write = &source->directions[RS_WRITE];
     bool hangup = (ready & (ROUSE_HANGUP | ROUSE_ERROR)) != 0;
 
-    if ((ready & ROUSE_READABLE) != 0 && is_home(read, driver)) {
+    if ((ready & ROUSE_READABLE) != 0 && rs_direction_is_at(read, driver)) {
         direction_ready(read, hangup, batch);
     }
-    if ((ready & ROUSE_WRITABLE) != 0 && is_home(write, driver)) {
+    if ((ready & ROUSE_WRITABLE) != 0 && rs_direction_is_at(write, driver)) {
         direction_ready(write, hangup, batch);
     }
 }
 
 // ---- Homes ----
-
-struct rouse_driver *rs_direction_lock(struct rs_direction *d)
-{
-    for (;;) {
-        // Seq_cst, with rs_source_close(): a closer that does not find our home had set its flag
-        // before, and we see that under the lock. Acquire would do for the rest.
-        struct rouse_driver *home = atomic_load_explicit(&d->home, memory_order_seq_cst);
-
-        if (home == NULL) return NULL;
-        rs_driver_lock(home);
-        if (is_home(d, home)) return home;
-        rs_driver_unlock(home);
-    }
-}
 
 // Makes `driver` the home of a direction that has none, and returns the home, locked: it may be
 // another one by now. NULL if the driver has been freed.
@@ -287,7 +254,7 @@ static void home_leave(struct rs_source *source, enum rs_direction_name directio
 
     if (d->index != UINT32_MAX) {
         struct rs_watch *watch = rs_watch_at(&home->table, d->index);
-        bool shared = is_home(other, home) && other->index == d->index;
+        bool shared = rs_direction_is_at(other, home) && other->index == d->index;
         uint32_t before = watch->interest != 0 ? watch->interest | RS_WATCH_EDGE : 0;
 
         if (direction == RS_READ) rs_source_receive_drop(source, home);
@@ -314,7 +281,7 @@ static int watch_find(struct rs_source *source, enum rs_direction_name direction
     struct rs_direction *other = &source->directions[1 - direction];
 
     if (d->index != UINT32_MAX) return 0;
-    if (is_home(other, home) && other->index != UINT32_MAX) {
+    if (rs_direction_is_at(other, home) && other->index != UINT32_MAX) {
         d->index = other->index;
         return 0;
     }
@@ -327,9 +294,9 @@ static int watch_find(struct rs_source *source, enum rs_direction_name direction
     return err;
 }
 
-// Makes the back end watch a direction. Under the lock.
-static int watch_arm(struct rs_source *source, enum rs_direction_name direction,
-                     struct rouse_driver *home)
+// Makes the back end watch a direction that it does not watch.
+static int watch_begin(struct rs_source *source, enum rs_direction_name direction,
+                       struct rouse_driver *home)
 {
     struct rs_direction *d = &source->directions[direction];
     int err = watch_find(source, direction, home);
@@ -355,6 +322,20 @@ static int watch_arm(struct rs_source *source, enum rs_direction_name direction,
         watch->interest = before | interests[direction];
     }
     return err;
+}
+
+// Makes the back end watch a direction: nearly always it does. Under the lock.
+static inline int watch_arm(struct rs_source *source, enum rs_direction_name direction,
+                            struct rouse_driver *home)
+{
+    const struct rs_direction *d = &source->directions[direction];
+
+    if (ROUSE_LIKELY(d->index != UINT32_MAX)) {
+        uint32_t interest = rs_watch_at(&home->table, d->index)->interest;
+
+        if (ROUSE_LIKELY((interest & interests[direction]) != 0)) return 0;
+    }
+    return watch_begin(source, direction, home);
 }
 
 // What is received has to be ended, and read, before the direction can leave: then a wait tries
@@ -417,14 +398,14 @@ static bool is_closed(const struct rs_source *source)
     return rs_use_is_ended(&source->use, memory_order_seq_cst);
 }
 
-// Queues `wait` unless the direction has become ready since `tick` was read. 0: queued; 1: try
-// again; or an error. Takes the waker into the queue, or leaves it empty-handed with the caller.
+// Queues `wait` unless the direction has become ready since `tick` was read. 0: queued, and the
+// waker with it; 1: try again; or an error.
 //
 // It is no user of the descriptor, whose number is ours all the same: who closes it sets the flag
 // that we look for under the lock, and then takes the lock, before the number is given back.
 static int queue_wait(struct rs_source *source, enum rs_direction_name direction,
                       struct rouse_io_wait *wait, struct rouse_context *cx, uint64_t tick,
-                      struct rouse_waker *waker)
+                      struct rouse_waker waker)
 {
     struct rs_direction *d = &source->directions[direction];
     struct rouse_driver *home = home_for_wait(source, direction, cx->driver);
@@ -432,9 +413,10 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
 
     if (home == NULL) return is_closed(source) ? -EBADF : -ECANCELED;
     // Relaxed: only we change it while it is not queued.
-    bool granted = atomic_load_explicit(wait_state(wait), memory_order_relaxed) == WAIT_GRANTED;
+    bool granted = atomic_load_explicit(rs_wait_state(wait), memory_order_relaxed) ==
+                   RS_WAIT_GRANTED;
 
-    if (is_closed(source)) {
+    if (ROUSE_UNLIKELY(is_closed(source))) {
         result = -EBADF;
     } else if (rs_source_tick(source, direction) != tick ||
                (queue_first(d) == NULL && rs_source_may_be_ready(source, direction))) {
@@ -444,8 +426,7 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
         result = watch_arm(source, direction, home);
     }
     if (result == 0) {
-        wait->waker = *waker;
-        *waker = (struct rouse_waker){0};
+        wait->waker = waker;
         wait->source = source;
         wait->direction = direction;
         queue_push(d, wait, granted);
@@ -465,8 +446,8 @@ static bool waker_replace(struct rouse_io_wait *wait, const struct rouse_waker *
     for (;;) {
         struct rouse_driver *home = rs_direction_lock(d);
         // Relaxed: it changes under the lock only; without a home nothing is queued.
-        bool queued = home != NULL &&
-                      atomic_load_explicit(wait_state(wait), memory_order_relaxed) == WAIT_QUEUED;
+        bool queued = home != NULL && atomic_load_explicit(rs_wait_state(wait),
+                                                           memory_order_relaxed) == RS_WAIT_QUEUED;
         bool same = queued && rouse_waker_will_wake(&wait->waker, waker);
         bool replaced = queued && !same && spare.vtable != NULL;
 
@@ -485,28 +466,10 @@ static bool waker_replace(struct rouse_io_wait *wait, const struct rouse_waker *
     }
 }
 
-// Acquire, with the release in queue_remove(): the wait is ours again.
-static uint32_t wait_load(struct rouse_io_wait *wait)
-{
-    return atomic_load_explicit(wait_state(wait), memory_order_acquire);
-}
-
-static void wait_clear(struct rouse_io_wait *wait)
-{
-    // Relaxed: it is ours.
-    atomic_store_explicit(wait_state(wait), WAIT_NONE, memory_order_relaxed);
-}
-
-// Our turn is over. If the direction may still be ready, the next waiter gets one; if not, a back
-// end that forgets what it has reported must be told to watch again, for those who are left.
-static void turn_end(struct rs_source *source, enum rs_direction_name direction, bool has_tried)
+void rs_source_turn_pass(struct rs_source *source, enum rs_direction_name direction, bool has_tried)
 {
     struct rs_direction *d = &source->directions[direction];
     struct rouse_waker waker = {0};
-
-    // Whoever was queued when we were granted is seen, through the lock; whoever came later found
-    // the queue empty and tried, or stands behind one who did.
-    if (queue_first(d) == NULL) return;
     struct rouse_driver *home = rs_direction_lock(d);
 
     if (home == NULL) return;
@@ -520,88 +483,43 @@ static void turn_end(struct rs_source *source, enum rs_direction_name direction,
 
 void rs_source_unwait(struct rouse_io_wait *wait)
 {
-    uint32_t state = wait_load(wait);
+    uint32_t state = rs_wait_load(wait);
 
-    if (state == WAIT_NONE) return;
+    if (state == RS_WAIT_NONE) return;
     struct rs_source *source = wait->source;
     enum rs_direction_name direction = (enum rs_direction_name)wait->direction;
     struct rs_direction *d = &source->directions[direction];
-    struct rouse_driver *home = state == WAIT_QUEUED ? rs_direction_lock(d) : NULL;
+    struct rouse_driver *home = state == RS_WAIT_QUEUED ? rs_direction_lock(d) : NULL;
     struct rouse_waker waker = {0};
 
     if (home != NULL) {
         // Relaxed: under the lock.
-        state = atomic_load_explicit(wait_state(wait), memory_order_relaxed);
-        if (state == WAIT_QUEUED) {
+        state = atomic_load_explicit(rs_wait_state(wait), memory_order_relaxed);
+        if (state == RS_WAIT_QUEUED) {
             waker = wait->waker;
             wait->waker = (struct rouse_waker){0};
-            queue_remove(d, wait, WAIT_NONE);
+            queue_remove(d, wait, RS_WAIT_NONE);
         }
         rs_driver_unlock(home);
     } else {
-        state = WAIT_GRANTED;  // without a home nothing is queued: it was granted meanwhile
+        state = RS_WAIT_GRANTED;  // without a home nothing is queued: it was granted meanwhile
     }
     rouse_waker_drop(&waker);
-    if (state == WAIT_GRANTED) {
-        wait_clear(wait);
-        turn_end(source, direction, false);
+    if (state == RS_WAIT_GRANTED) {
+        rs_wait_clear(wait);
+        rs_source_turn_end(source, direction, false);
     }
 }
 
-// Ends the poll of an operation that is over.
-static rouse_poll finish(struct rs_source *source, enum rs_direction_name direction,
-                         struct rouse_io_wait *wait)
+int rs_source_wait(struct rs_source *source, enum rs_direction_name direction,
+                   struct rouse_io_wait *wait, struct rouse_context *cx, uint64_t tick)
 {
-    uint32_t state = wait_load(wait);
-
-    if (state == WAIT_QUEUED) {
-        rs_source_unwait(wait);
-    } else if (state == WAIT_GRANTED) {
-        wait_clear(wait);
-        turn_end(source, direction, true);
-    }
-    return ROUSE_READY;
-}
-
-static bool may_try(struct rs_source *source, enum rs_direction_name direction,
-                    struct rouse_io_wait *wait)
-{
-    struct rs_direction *d = &source->directions[direction];
-
-    if (!rs_source_may_be_ready(source, direction)) return false;
-    // Granted; or queued, and polled all the same. Then the event may have been granted to a wait
-    // of our own task that it has set aside, the loser of a select that was lent to it: nobody
-    // polls that one while the task waits for us.
-    if (wait_load(wait) != WAIT_NONE) return true;
-    // A hint. Who queues up behind is granted in turn.
-    return queue_first(d) == NULL;
-}
-
-// Tries the operation. True if it is over.
-static bool try_operation(struct rs_source *source, enum rs_direction_name direction, uint64_t tick,
-                          rs_source_function fn, void *arg, size_t want, ssize_t *result)
-{
-    *result = rs_source_enter(source, direction);
-    if (*result < 0) return true;
-    do {
-        *result = fn(source->fd, arg);
-    } while (*result == -EINTR);
-    rs_source_leave(source, direction);
-
-    rs_source_tried(source, direction, tick, *result, want);
-    return *result != -EAGAIN;
-}
-
-// 0: queued; 1: try again; or an error.
-static int wait_turn(struct rs_source *source, enum rs_direction_name direction,
-                     struct rouse_io_wait *wait, struct rouse_context *cx, uint64_t tick)
-{
-    if (wait_load(wait) == WAIT_QUEUED) return waker_replace(wait, &cx->waker) ? 0 : 1;
+    if (rs_wait_load(wait) == RS_WAIT_QUEUED) return waker_replace(wait, &cx->waker) ? 0 : 1;
 
     struct rouse_waker waker = rouse_waker_clone(&cx->waker);
-    int result = queue_wait(source, direction, wait, cx, tick, &waker);
+    int result = queue_wait(source, direction, wait, cx, tick, waker);
 
-    rouse_waker_drop(&waker);
+    if (ROUSE_UNLIKELY(result != 0)) rouse_waker_drop(&waker);
     return result;
 }
 
@@ -609,22 +527,7 @@ rouse_poll rs_source_poll(struct rs_source *source, enum rs_direction_name direc
                           struct rouse_io_wait *wait, struct rouse_context *cx,
                           rs_source_function fn, void *arg, size_t want, ssize_t *result)
 {
-    int turn;
-
-    if (!rouse_context_spend(cx)) return ROUSE_PENDING;
-    do {
-        uint64_t tick = rs_source_tick(source, direction);
-
-        if (may_try(source, direction, wait) &&
-            try_operation(source, direction, tick, fn, arg, want, result)) {
-            return finish(source, direction, wait);
-        }
-        rs_chaos_delay();
-        turn = wait_turn(source, direction, wait, cx, tick);
-    } while (turn > 0);
-    if (turn == 0) return ROUSE_PENDING;
-    *result = turn;
-    return finish(source, direction, wait);
+    return rs_source_poll_inline(source, direction, wait, cx, fn, arg, want, result);
 }
 
 // ---- The end ----
@@ -647,7 +550,7 @@ bool rs_source_orphaned(struct rs_source *source, struct rouse_driver *driver,
     for (int i = 0; i < 2; i++) {
         struct rs_direction *d = &source->directions[i];
 
-        if (!is_home(d, driver)) continue;
+        if (!rs_direction_is_at(d, driver)) continue;
         if (i == RS_READ && rs_source_receive_orphan(source, driver)) direction_tick(d, false);
         if (!grant_all(d, batch)) return false;
         // Release: see home_leave().

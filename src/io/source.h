@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/sys_message.h"
 #include "io/use.h"
 
 enum rs_direction_name { RS_READ = 0, RS_WRITE = 1 };
@@ -101,23 +102,26 @@ int rs_source_hold(struct rs_source *source);
 void rs_source_unhold(struct rs_source *source);
 
 // Brackets every other use: an operation in a direction, one system call that does not block, with
-// no close and no code of the user's within. -EBADF once closed.
+// no close and no code of the user's within. -EBADF once closed, or how it was entered.
+enum { RS_SOURCE_AS_OWNER = 0, RS_SOURCE_AS_HOLDER = 1 };
+
 static inline int rs_source_enter(struct rs_source *source, enum rs_direction_name direction)
 {
     struct rs_owner *owner = &source->directions[direction].owner;
 
     if (ROUSE_LIKELY(rs_owner_is_us(owner))) {
-        return rs_owner_enter(owner, &source->use) ? 0 : -EBADF;
+        return rs_owner_enter(owner, &source->use) ? RS_SOURCE_AS_OWNER : -EBADF;
     }
-    return rs_owner_claim(owner, &source->use) ? 0 : rs_source_hold(source);
+    if (rs_owner_claim(owner, &source->use)) return RS_SOURCE_AS_OWNER;
+    return rs_source_hold(source) == 0 ? RS_SOURCE_AS_HOLDER : -EBADF;
 }
 
-static inline void rs_source_leave(struct rs_source *source, enum rs_direction_name direction)
+// `entered` is what rs_source_enter() returned.
+static inline void rs_source_leave(struct rs_source *source, enum rs_direction_name direction,
+                                   int entered)
 {
-    struct rs_owner *owner = &source->directions[direction].owner;
-
-    if (ROUSE_LIKELY(rs_owner_is_us(owner))) {
-        rs_owner_leave(owner);
+    if (ROUSE_LIKELY(entered == RS_SOURCE_AS_OWNER)) {
+        rs_owner_leave(&source->directions[direction].owner);
     } else {
         rs_source_unhold(source);
     }
@@ -126,21 +130,47 @@ static inline void rs_source_leave(struct rs_source *source, enum rs_direction_n
 // A hint: somebody is inside a use of the descriptor, or holds it.
 bool rs_source_is_used(const struct rs_source *source);
 
-uint64_t rs_source_tick(const struct rs_source *source, enum rs_direction_name direction);
+static inline uint64_t rs_source_tick(const struct rs_source *source,
+                                      enum rs_direction_name direction)
+{
+    // Acquire, with the release in direction_tick(): the system call after it sees what the event
+    // was about.
+    return atomic_load_explicit(&source->directions[direction].ticks, memory_order_acquire) /
+           RS_TICK_ONE;
+}
 
 // True if somebody waits, as a hint.
-bool rs_source_is_waited_on(const struct rs_source *source, enum rs_direction_name direction);
+static inline bool rs_source_is_waited_on(const struct rs_source *source,
+                                          enum rs_direction_name direction)
+{
+    // Relaxed: a hint.
+    return atomic_load_explicit(&source->directions[direction].first, memory_order_relaxed) != NULL;
+}
 
 // False if an operation has shown the direction not ready and no event has come since.
-bool rs_source_may_be_ready(const struct rs_source *source, enum rs_direction_name direction);
+static inline bool rs_source_may_be_ready(const struct rs_source *source,
+                                          enum rs_direction_name direction)
+{
+    // Relaxed: a stale value costs a needless system call, or a look under the lock.
+    return (atomic_load_explicit(&source->directions[direction].ticks, memory_order_relaxed) &
+            RS_TICK_DRAINED) == 0;
+}
 
 // Says that an operation begun after `tick` was read has shown the direction not ready.
 void rs_source_drained(struct rs_source *source, enum rs_direction_name direction, uint64_t tick);
 
+// Says that a transfer was short.
+void rs_source_drained_by_short(struct rs_source *source, enum rs_direction_name direction,
+                                uint64_t tick);
+
 // Says what an operation begun after `tick` was read has shown by its result: -EAGAIN, or less than
 // the `want` bytes of a full transfer.
-void rs_source_tried(struct rs_source *source, enum rs_direction_name direction, uint64_t tick,
-                     ssize_t result, size_t want);
+static inline void rs_source_tried(struct rs_source *source, enum rs_direction_name direction,
+                                   uint64_t tick, ssize_t result, size_t want)
+{
+    if (result == -EAGAIN) rs_source_drained(source, direction, tick);
+    if (result > 0 && (size_t)result < want) rs_source_drained_by_short(source, direction, tick);
+}
 
 // Says that it is a stream socket, from which nobody receives but by what follows. Before it is
 // shared.
@@ -161,8 +191,15 @@ static inline bool rs_source_receives(const struct rs_source *source)
 // What has been received: as read() of rs_receive_ops.
 ssize_t rs_source_received(struct rs_source *source, struct rs_inflow_read *read);
 
+// Of rs_source_recv(), where something may have been received ahead.
+ssize_t rs_source_recv_ahead(struct rs_source *source, void *buf, size_t size);
+
 // recv(), whichever way it goes. Without bytes -EAGAIN.
-ssize_t rs_source_recv(struct rs_source *source, void *buf, size_t size);
+static inline ssize_t rs_source_recv(struct rs_source *source, void *buf, size_t size)
+{
+    if (ROUSE_LIKELY(!rs_source_receives(source))) return rs_sys_recv(source->fd, buf, size, 0);
+    return rs_source_recv_ahead(source, buf, size);
+}
 
 // An operation: what the system call returned, -EAGAIN if it would block.
 typedef ssize_t (*rs_source_function)(int fd, void *arg);

@@ -130,11 +130,9 @@ ssize_t rs_source_received(struct rs_source *source, struct rs_inflow_read *read
     }
 }
 
-ssize_t rs_source_recv(struct rs_source *source, void *buf, size_t size)
+ssize_t rs_source_recv_ahead(struct rs_source *source, void *buf, size_t size)
 {
     struct rs_inflow_read read = {.buf = buf, .size = size};
-
-    if (ROUSE_LIKELY(!rs_source_receives(source))) return rs_sys.recv(source->fd, buf, size, 0);
     ssize_t result = rs_source_received(source, &read);
 
     rs_inflow_free(&read.spent);

@@ -138,16 +138,17 @@ ssize_t rs_socket_try(struct rs_socket *socket, enum rs_direction_name direction
                       rs_source_function fn, void *arg)
 {
     struct rs_source *source = &socket->source;
-    ssize_t result = rs_source_enter(source, direction);
+    int entered = rs_source_enter(source, direction);
+    ssize_t result;
 
-    if (result < 0) return result;
+    if (entered < 0) return entered;
     uint64_t tick = rs_source_tick(source, direction);
 
     do {
         result = fn(source->fd, arg);
     } while (result == -EINTR);
     if (result == -EAGAIN) rs_source_drained(source, direction, tick);
-    rs_source_leave(source, direction);
+    rs_source_leave(source, direction, entered);
     return rs_socket_result(socket, result);
 }
 

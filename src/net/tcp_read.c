@@ -12,6 +12,7 @@
 
 #include "base/sys.h"
 #include "io/inflow.h"
+#include "io/source_poll.h"
 #include "net/tcp.h"
 
 // ---- What is there ----
@@ -30,8 +31,8 @@ static rouse_poll read_poll(struct rouse_future *self, struct rouse_context *cx)
     struct rs_socket *socket = &r->conn->socket;
     ssize_t result;
 
-    if (rs_source_poll(&socket->source, RS_READ, &r->wait, cx, read_try, r,
-                       rs_tcp_call_size(r->size), &result) == ROUSE_PENDING) {
+    if (rs_source_poll_inline(&socket->source, RS_READ, &r->wait, cx, read_try, r,
+                              rs_tcp_call_size(r->size), &result) == ROUSE_PENDING) {
         return ROUSE_PENDING;
     }
     r->output = rs_socket_result(socket, result);
@@ -87,9 +88,10 @@ ssize_t rouse_tcp_try_read(struct rouse_tcp *conn, void *buf, size_t size)
     struct rs_source *source = &conn->socket.source;
 
     rouse_assert(size > 0, "a read of nothing looks like the end of the stream; give it room");
-    ssize_t result = rs_source_enter(source, RS_READ);
+    int entered = rs_source_enter(source, RS_READ);
+    ssize_t result;
 
-    if (result < 0) return result;
+    if (entered < 0) return entered;
     uint64_t tick = rs_source_tick(source, RS_READ);
 
     // The kernel is asked in any case: where nobody waits, nobody hears of events.
@@ -97,7 +99,7 @@ ssize_t rouse_tcp_try_read(struct rouse_tcp *conn, void *buf, size_t size)
         result = rs_source_recv(source, buf, rs_tcp_call_size(size));
     } while (result == -EINTR);
     rs_source_tried(source, RS_READ, tick, result, rs_tcp_call_size(size));
-    rs_source_leave(source, RS_READ);
+    rs_source_leave(source, RS_READ, entered);
     return rs_socket_result(&conn->socket, result);
 }
 

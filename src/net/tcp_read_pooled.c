@@ -7,9 +7,10 @@
 #include <errno.h>
 #include <rouse/await.h>
 
-#include "base/sys.h"
+#include "base/sys_message.h"
 #include "io/buffer.h"
 #include "io/inflow.h"
+#include "io/source_poll.h"
 #include "net/tcp.h"
 
 static ssize_t pooled_try(int fd, void *arg)
@@ -27,7 +28,7 @@ static ssize_t pooled_try(int fd, void *arg)
     void *data = rs_buffer_take();
 
     if (data == NULL) return -ENOMEM;
-    ssize_t result = rs_sys.recv(fd, data, ROUSE_BUFFER_SIZE, 0);
+    ssize_t result = rs_sys_recv(fd, data, ROUSE_BUFFER_SIZE, 0);
 
     if (result > 0) {
         r->data = data;
@@ -43,8 +44,8 @@ static rouse_poll pooled_poll(struct rouse_future *self, struct rouse_context *c
     struct rs_socket *socket = &r->conn->socket;
     ssize_t result;
 
-    if (rs_source_poll(&socket->source, RS_READ, &r->wait, cx, pooled_try, r, ROUSE_BUFFER_SIZE,
-                       &result) == ROUSE_PENDING) {
+    if (rs_source_poll_inline(&socket->source, RS_READ, &r->wait, cx, pooled_try, r,
+                              ROUSE_BUFFER_SIZE, &result) == ROUSE_PENDING) {
         return ROUSE_PENDING;
     }
     r->output = rs_socket_result(socket, result);

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <rouse/await.h>
 
-#include "base/sys.h"
+#include "base/sys_message.h"
+#include "io/source_poll.h"
 #include "net/tcp.h"
 
 // ---- What the socket takes ----
@@ -18,7 +19,7 @@ static ssize_t write_try(int fd, void *arg)
 {
     const struct rouse_tcp_write *w = arg;
 
-    return rs_sys.send(fd, w->buf, rs_tcp_call_size(w->size), MSG_NOSIGNAL);
+    return rs_sys_send(fd, w->buf, rs_tcp_call_size(w->size), MSG_NOSIGNAL);
 }
 
 static rouse_poll write_poll(struct rouse_future *self, struct rouse_context *cx)
@@ -27,8 +28,8 @@ static rouse_poll write_poll(struct rouse_future *self, struct rouse_context *cx
     struct rs_socket *socket = &w->conn->socket;
     ssize_t result;
 
-    if (rs_source_poll(&socket->source, RS_WRITE, &w->wait, cx, write_try, w,
-                       rs_tcp_call_size(w->size), &result) == ROUSE_PENDING) {
+    if (rs_source_poll_inline(&socket->source, RS_WRITE, &w->wait, cx, write_try, w,
+                              rs_tcp_call_size(w->size), &result) == ROUSE_PENDING) {
         return ROUSE_PENDING;
     }
     w->output = rs_socket_result(socket, result);
@@ -81,17 +82,18 @@ ssize_t rouse_tcp_write(struct rouse_tcp *conn, const void *buf, size_t size)
 ssize_t rouse_tcp_try_write(struct rouse_tcp *conn, const void *buf, size_t size)
 {
     struct rs_source *source = &conn->socket.source;
-    ssize_t result = rs_source_enter(source, RS_WRITE);
+    int entered = rs_source_enter(source, RS_WRITE);
+    ssize_t result;
 
-    if (result < 0) return result;
+    if (entered < 0) return entered;
     uint64_t tick = rs_source_tick(source, RS_WRITE);
 
     // The kernel is asked in any case: where nobody waits, nobody hears of events.
     do {
-        result = rs_sys.send(source->fd, buf, rs_tcp_call_size(size), MSG_NOSIGNAL);
+        result = rs_sys_send(source->fd, buf, rs_tcp_call_size(size), MSG_NOSIGNAL);
     } while (result == -EINTR);
     if (result == -EAGAIN) rs_source_drained(source, RS_WRITE, tick);
-    rs_source_leave(source, RS_WRITE);
+    rs_source_leave(source, RS_WRITE, entered);
     return rs_socket_result(&conn->socket, result);
 }
 

@@ -293,9 +293,11 @@ static void unmake_used(void)
 
 static void use_and_leave(void)
 {
-    if (rs_source_enter(source, RS_READ) < 0) return;
+    int entered = rs_source_enter(source, RS_READ);
+
+    if (entered < 0) return;
     model_claim(plain == 0, "nothing is used after its close");
-    rs_source_leave(source, RS_READ);
+    rs_source_leave(source, RS_READ, entered);
 }
 
 // As the worker whose number that is.
