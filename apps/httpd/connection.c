@@ -356,10 +356,12 @@ static void serve(struct connection *c)
     ssize_t n;
 
     httpd_worker_tick(c->worker);
+    httpd_idle_enter(c->worker, &c->stream.idle);
     do {
         n = httpd_stream_fill(&c->stream);
         if (n == -ETIMEDOUT && c->stream.end > c->stream.at) (void)refuse(c, 408);
     } while (n > 0 && answer_all(c));
+    httpd_idle_leave(&c->stream.idle);
 }
 
 static void refuse_service(struct connection *c)

@@ -79,8 +79,7 @@ static int write_all(struct httpd_stream *s, const char *data, size_t size)
     return 0;
 }
 
-// Sends `size` bytes of worker->output that the socket has no room for.
-static int write_rest(struct httpd_stream *s, const char *data, size_t size)
+int httpd_stream_send_rest(struct httpd_stream *s, const char *data, size_t size)
 {
     char *copy = malloc(size);
     int err = copy != NULL ? httpd_stream_put_aside(s) : -ENOMEM;
@@ -96,17 +95,7 @@ static int write_rest(struct httpd_stream *s, const char *data, size_t size)
 
 int httpd_stream_flush(struct httpd_stream *s)
 {
-    struct httpd_worker *worker = s->worker;
-    size_t size = worker->output_used;
-
-    if (size == 0) return 0;
-    worker->output_used = 0;
-    ssize_t n = rouse_tcp_try_write(s->tcp, worker->output, size);
-
-    if (n == (ssize_t)size) return 0;
-    if (n < 0 && n != -EAGAIN) return (int)n;
-    if (n < 0) n = 0;
-    return write_rest(s, worker->output + n, size - (size_t)n);
+    return httpd_stream_flush_here(s);
 }
 
 char *httpd_stream_room(struct httpd_stream *s)
@@ -173,30 +162,14 @@ int httpd_stream_append(struct httpd_stream *s, const struct httpd_reply *reply)
 
 // ---- Input ----
 
-// The worker may close the connection meanwhile, then the read fails.
-static ssize_t read_idle(struct httpd_stream *s)
-{
-    struct httpd_worker *worker = s->worker;
-
-    if (worker->is_closing) return 0;
-    // By the clock of the last wait: what was done since then is this connection's own work.
-    httpd_idle_enter(worker, &s->idle);
-    ssize_t n = rouse_tcp_read(s->tcp, worker->input, worker->input_size);
-
-    httpd_idle_leave(&s->idle);
-    httpd_worker_tick(worker);
-    s->at = 0;
-    s->end = n > 0 ? (size_t)n : 0;
-    return n;
-}
-
-static ssize_t read_more(struct httpd_stream *s)
+ssize_t httpd_stream_read_more(struct httpd_stream *s)
 {
     struct httpd_worker *worker = s->worker;
     uint64_t deadline_ns = idle_deadline(s);
     struct rouse_tcp_read read;
     int err = httpd_stream_put_aside(s);
 
+    if (s->deadline_ns == 0) s->deadline_ns = rouse_deadline_after(options_of(s)->request_ns);
     if (err < 0) return err;
     if (s->deadline_ns < deadline_ns) deadline_ns = s->deadline_ns;
     rouse_tcp_read_init(&read, s->tcp, worker->input + s->held_size,
@@ -206,16 +179,6 @@ static ssize_t read_more(struct httpd_stream *s)
     if (err < 0) return err;
     if (read.output > 0) s->end += (size_t)read.output;
     return read.output;
-}
-
-ssize_t httpd_stream_fill(struct httpd_stream *s)
-{
-    int err = httpd_stream_flush(s);
-
-    if (err < 0) return err;
-    if (s->at == s->end && s->deadline_ns == 0) return read_idle(s);
-    if (s->deadline_ns == 0) s->deadline_ns = rouse_deadline_after(options_of(s)->request_ns);
-    return read_more(s);
 }
 
 void httpd_stream_linger(struct httpd_stream *s)

@@ -3,8 +3,8 @@
 // The life of a worker's state, its clocks, and the fiber that looks after idle connections. Init
 // and deinit are called when no fiber runs; all else by fibers of the worker.
 //
-// The ring of idle connections is in the order in which they began to wait, so only its head needs
-// to be looked at, and waiting costs no timer.
+// Waiting costs no timer: that fiber goes through all connections now and then, and so may close
+// one that waits a sixteenth of the limit too late.
 #include "worker.h"
 
 #include <errno.h>
@@ -58,11 +58,42 @@ void httpd_worker_tick(struct httpd_worker *worker)
     http_clock_set(&worker->clock, now.tv_sec);
 }
 
-// Its fiber finds it closed, and ends.
-static void idle_close(struct httpd_idle *idle)
+void httpd_idle_enter(struct httpd_worker *worker, struct httpd_idle *idle)
 {
-    httpd_idle_leave(idle);
-    rouse_tcp_close(idle->tcp);
+    struct httpd_idle *head = &worker->idle;
+
+    idle->next = head;
+    idle->prev = head->prev;
+    head->prev->next = idle;
+    head->prev = idle;
+}
+
+void httpd_idle_leave(struct httpd_idle *idle)
+{
+    if (idle->next == NULL) return;
+    idle->next->prev = idle->prev;
+    idle->prev->next = idle->next;
+    idle->next = idle->prev = NULL;
+}
+
+// Closes those that have waited since `before_ns` or longer. Their fibers find them closed, and
+// end. Returns since when the next one has waited, or UINT64_MAX.
+static uint64_t close_idle(struct httpd_worker *worker, uint64_t before_ns)
+{
+    uint64_t next_ns = UINT64_MAX;
+    struct httpd_idle *next;
+
+    for (struct httpd_idle *idle = worker->idle.next; idle != &worker->idle; idle = next) {
+        next = idle->next;
+        if (idle->since_ns == 0) continue;
+        if (idle->since_ns > before_ns) {
+            if (idle->since_ns < next_ns) next_ns = idle->since_ns;
+            continue;
+        }
+        httpd_idle_leave(idle);
+        rouse_tcp_close(idle->tcp);
+    }
+    return next_ns;
 }
 
 // Returns when to look again.
@@ -70,15 +101,11 @@ static uint64_t close_overdue(struct httpd_worker *worker)
 {
     uint64_t limit_ns = worker->server->options->idle_ns;
     uint64_t now_ns = rouse_now_ns();
-    struct httpd_idle *head = &worker->idle;
+    uint64_t next_ns = close_idle(worker, now_ns > limit_ns ? now_ns - limit_ns : 0);
+    uint64_t soon_ns = now_ns + limit_ns / 16;
 
-    while (head->next != head) {
-        uint64_t due_ns = head->next->since_ns + limit_ns;
-
-        if (due_ns > now_ns) return due_ns;
-        idle_close(head->next);
-    }
-    return now_ns + limit_ns;
+    if (next_ns > now_ns) return now_ns + limit_ns;  // nobody waits
+    return next_ns + limit_ns > soon_ns ? next_ns + limit_ns : soon_ns;
 }
 
 int httpd_worker_tend(void *arg)
@@ -88,8 +115,6 @@ int httpd_worker_tend(void *arg)
     while (rouse_sleep_until(close_overdue(worker)) == 0) {
     }
     worker->is_closing = true;
-    while (worker->idle.next != &worker->idle) {
-        idle_close(worker->idle.next);
-    }
+    (void)close_idle(worker, UINT64_MAX);
     return 0;
 }

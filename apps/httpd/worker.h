@@ -23,13 +23,13 @@ enum {
     HTTPD_OUTPUT_SIZE = 64 << 10,  // answers that go out together
 };
 
-// A connection's place in the ring of those that wait for a request; all zero while it is in none.
-// The ring's head is part of no connection, so neighbours are only ever used as places.
+// A connection's place in the ring of its worker's; all zero while it is in none. The ring's head
+// is part of no connection, so neighbours are only ever used as places.
 struct httpd_idle {
     struct httpd_idle *next;
     struct httpd_idle *prev;
     struct rouse_tcp *tcp;
-    uint64_t since_ns;
+    uint64_t since_ns;  // while it waits for a request: since when; else 0
 };
 
 struct httpd_worker {
@@ -43,7 +43,7 @@ struct httpd_worker {
     char *output;
     size_t output_used;
     char *path;              // HTTP_PATH_SIZE
-    struct httpd_idle idle;  // the ring's head: `next` has waited longest
+    struct httpd_idle idle;  // the ring's head
     struct httpd_access_log log;
     struct httpd_memo memo;
     unsigned refusals;  // connections that are being told to come back later
@@ -58,25 +58,20 @@ void httpd_worker_deinit(struct httpd_worker *worker);
 // Reads the clocks. Call after each wait.
 void httpd_worker_tick(struct httpd_worker *worker);
 
-// A connection begins to wait for a request, at the worker's current time.
-static inline void httpd_idle_enter(struct httpd_worker *worker, struct httpd_idle *idle)
-{
-    struct httpd_idle *head = &worker->idle;
+// A connection comes, and goes. The second does nothing if it was taken out before.
+void httpd_idle_enter(struct httpd_worker *worker, struct httpd_idle *idle);
+void httpd_idle_leave(struct httpd_idle *idle);
 
+// It begins to wait for a request, at the worker's current time; and waits no longer. Its own
+// memory only is touched: that of its neighbours is not in the cache.
+static inline void httpd_idle_begin(const struct httpd_worker *worker, struct httpd_idle *idle)
+{
     idle->since_ns = worker->now_ns;
-    idle->next = head;
-    idle->prev = head->prev;
-    head->prev->next = idle;
-    head->prev = idle;
 }
 
-// It waits no longer. Does nothing if it was taken out before.
-static inline void httpd_idle_leave(struct httpd_idle *idle)
+static inline void httpd_idle_end(struct httpd_idle *idle)
 {
-    if (idle->next == NULL) return;
-    idle->next->prev = idle->prev;
-    idle->prev->next = idle->next;
-    idle->next = idle->prev = NULL;
+    idle->since_ns = 0;
 }
 
 // The body of a fiber of this worker: closes connections that have waited too long for a request.

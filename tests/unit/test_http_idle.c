@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The ring of idle connections. Its head is a member of the worker, its places are members of the
+// The ring of connections. Its head is a member of the worker, its places are members of the
 // connections' streams, and the loops that empty it see how a place is left: a compiler that may
 // take that for accesses to different objects looks at the head once and goes on for ever. So the
 // loop here is counted.
@@ -39,10 +39,20 @@ __attribute__((noinline)) static unsigned empty(struct httpd_worker *worker)
 
 static void fill(struct httpd_worker *worker)
 {
-    for (unsigned i = 0; i < STREAMS; i++) {
-        worker->now_ns = i;
-        httpd_idle_enter(worker, &streams[i].idle);
-    }
+    for (unsigned i = 0; i < STREAMS; i++) httpd_idle_enter(worker, &streams[i].idle);
+}
+
+static void waits_are_timed(struct httpd_worker *worker)
+{
+    struct httpd_idle *idle = &streams[0].idle;
+
+    claim(idle->since_ns == 0, "who has just come does not wait");
+    worker->now_ns = 7;
+    httpd_idle_begin(worker, idle);
+    worker->now_ns = 9;
+    claim(idle->since_ns == 7, "a wait begins at the worker's time");
+    httpd_idle_end(idle);
+    claim(idle->since_ns == 0 && number_of(worker->idle.next) == 1, "it ends; the place stays");
 }
 
 int main(void)
@@ -53,8 +63,7 @@ int main(void)
     if (worker == NULL) return 1;
     worker->idle.next = worker->idle.prev = &worker->idle;
     fill(worker);
-    claim(worker->idle.next->since_ns == 0 && worker->idle.prev->since_ns == STREAMS - 1,
-          "who waits longest is first");
+    waits_are_timed(worker);
     claim(empty(worker) == (1U << STREAMS) - 1, "a loop meets each stream in order");
     claim(worker->idle.next == &worker->idle, "and ends with the last");
     fill(worker);
