@@ -290,7 +290,9 @@ int rs_fiber_report_overflow(void)
 
 // ---- Waiting ----
 
-static rouse_poll poll_in_fiber(struct rs_fiber *fiber, struct rouse_future *future)
+// Inline as wait_on() below, for the sake of the system calls that a poll may make.
+__attribute__((always_inline)) static inline rouse_poll poll_in_fiber(struct rs_fiber *fiber,
+                                                                      struct rouse_future *future)
 {
     rs_tls.poll_depth++;
     rouse_poll poll = rouse_future_poll(future, fiber->cx);

@@ -10,6 +10,7 @@
 #include <rouse/await.h>
 
 #include "base/sys_message.h"
+#include "fiber/direct.h"
 #include "io/source_poll.h"
 #include "net/tcp.h"
 
@@ -20,6 +21,39 @@ static ssize_t write_try(int fd, void *arg)
     const struct rouse_tcp_write *w = arg;
 
     return rs_sys_send(fd, w->buf, rs_tcp_call_size(w->size), MSG_NOSIGNAL);
+}
+
+struct bytes {
+    const void *data;
+    size_t size;
+};
+
+static ssize_t bytes_try(int fd, void *arg)
+{
+    const struct bytes *bytes = arg;
+
+    return rs_sys_send(fd, bytes->data, bytes->size, MSG_NOSIGNAL);
+}
+
+// What the first poll of a write's future would give, in one's own frame; -EAGAIN: it is to be
+// made, and awaited. Who waits already comes first.
+static inline ssize_t write_directly(struct rouse_tcp *conn, const void *buf, size_t size)
+{
+    struct bytes bytes = {.data = buf, .size = rs_tcp_call_size(size)};
+    struct rs_source *source = &conn->socket.source;
+    ssize_t result;
+
+    if (!rs_source_may_be_ready(source, RS_WRITE) || rs_source_is_waited_on(source, RS_WRITE) ||
+        !rs_direct_may_try()) {
+        return -EAGAIN;
+    }
+    uint64_t tick = rs_source_tick(source, RS_WRITE);
+
+    if (!rs_source_try(source, RS_WRITE, tick, bytes_try, &bytes, bytes.size, &result)) {
+        return -EAGAIN;
+    }
+    rs_direct_tried();
+    return rs_socket_result(&conn->socket, result);
 }
 
 static rouse_poll write_poll(struct rouse_future *self, struct rouse_context *cx)
@@ -72,7 +106,9 @@ void rouse_tcp_write_init(struct rouse_tcp_write *write, struct rouse_tcp *conn,
 ssize_t rouse_tcp_write(struct rouse_tcp *conn, const void *buf, size_t size)
 {
     struct rouse_tcp_write op;
+    ssize_t written = write_directly(conn, buf, size);
 
+    if (written != -EAGAIN) return written;
     rouse_tcp_write_init(&op, conn, buf, size);
     int err = rouse_await(&op.base);
 
@@ -228,14 +264,25 @@ void rouse_tcp_write_all_init(struct rouse_tcp_write_all *write, struct rouse_tc
     rouse_tcp_write_init(&write->write, conn, buf, size);
 }
 
-ssize_t rouse_tcp_write_all(struct rouse_tcp *conn, const void *buf, size_t size)
+// All of a buffer, of which `done` bytes are written.
+static ssize_t write_remaining(struct rouse_tcp *conn, const void *buf, size_t size, size_t done)
 {
     struct rouse_tcp_write_all op;
 
-    rouse_tcp_write_all_init(&op, conn, buf, size);
+    rouse_tcp_write_all_init(&op, conn, (const char *)buf + done, size - done);
     int err = rouse_await(&op.base);
 
-    return err < 0 ? err : op.output;
+    if (err < 0) return err;
+    return op.output < 0 ? op.output : (ssize_t)size;
+}
+
+ssize_t rouse_tcp_write_all(struct rouse_tcp *conn, const void *buf, size_t size)
+{
+    ssize_t written = size > 0 ? write_directly(conn, buf, size) : -EAGAIN;
+
+    if (written == (ssize_t)size) return written;
+    if (written < 0 && written != -EAGAIN) return written;
+    return write_remaining(conn, buf, size, written > 0 ? (size_t)written : 0);
 }
 
 // ---- All of several buffers ----
