@@ -69,8 +69,13 @@ void rouse_tcp_read_init(struct rouse_tcp_read *read, struct rouse_tcp *conn, vo
                          size_t size)
 {
     rouse_assert(size > 0, "a read of nothing looks like the end of the stream; give it room");
-    *read = (struct rouse_tcp_read){
-        .base.vtable = &read_vtable, .conn = conn, .buf = buf, .size = size};
+    // Part by part: gcc clears what is larger than 64 bytes by a slow instruction.
+    read->base.vtable = &read_vtable;
+    read->wait = (struct rouse_io_wait){0};
+    read->conn = conn;
+    read->buf = buf;
+    read->size = size;
+    read->output = 0;
 }
 
 ssize_t rouse_tcp_read(struct rouse_tcp *conn, void *buf, size_t size)

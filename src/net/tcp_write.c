@@ -99,8 +99,13 @@ static const struct rouse_future_vtable write_vtable = {
 void rouse_tcp_write_init(struct rouse_tcp_write *write, struct rouse_tcp *conn, const void *buf,
                           size_t size)
 {
-    *write = (struct rouse_tcp_write){
-        .base.vtable = &write_vtable, .conn = conn, .buf = buf, .size = size};
+    // Part by part: gcc clears what is larger than 64 bytes by a slow instruction.
+    write->base.vtable = &write_vtable;
+    write->wait = (struct rouse_io_wait){0};
+    write->conn = conn;
+    write->buf = buf;
+    write->size = size;
+    write->output = 0;
 }
 
 ssize_t rouse_tcp_write(struct rouse_tcp *conn, const void *buf, size_t size)
@@ -220,6 +225,7 @@ static rouse_poll write_all_poll(struct rouse_future *self, struct rouse_context
         size_t count = (size_t)write->output;
 
         w->done += count;
+        if (w->done == w->size) break;
         rouse_tcp_write_init(write, write->conn, (const char *)write->buf + count,
                              w->size - w->done);
     }
