@@ -119,8 +119,9 @@ static void body_set(struct httpd_reply *reply, const struct httpd_entry *entry,
     }
 }
 
-static void whole_write(struct httpd_reply *reply, const struct http_request *req,
-                        const struct httpd_entry *entry, const struct http_clock *clock, char *out)
+static inline void whole_write(struct httpd_reply *reply, const struct http_request *req,
+                               const struct httpd_entry *entry, const struct http_clock *clock,
+                               char *out)
 {
     text_set(reply, out,
              http_prebuilt_write(out, HTTPD_REPLY_SIZE_MAX, &entry->ok,

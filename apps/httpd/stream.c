@@ -19,9 +19,8 @@
 #define LINGER_NS (2 * ROUSE_NS_PER_S)
 
 enum {
-    COPY_SIZE_MAX = 16 << 10,    // of a body that is copied behind its head
     LINGER_SIZE_MAX = 16 << 20,  // of input that is thrown away
-    ANSWER_SIZE_MAX = HTTPD_REPLY_SIZE_MAX + COPY_SIZE_MAX,
+    ANSWER_SIZE_MAX = HTTPD_REPLY_SIZE_MAX + HTTPD_COPY_SIZE_MAX,
 };
 
 static const struct httpd_options *options_of(const struct httpd_stream *s)
@@ -140,23 +139,12 @@ static int send_file(struct httpd_stream *s, int fd, uint64_t offset, uint64_t s
     return err;
 }
 
-int httpd_stream_append(struct httpd_stream *s, const struct httpd_reply *reply)
+int httpd_stream_append_large(struct httpd_stream *s, const struct httpd_reply *reply)
 {
-    struct httpd_worker *worker = s->worker;
-    struct http_slice content = reply->content;
-    int err;
+    int err = httpd_stream_flush(s);
 
-    worker->output_used += reply->text.size;
-    if (content.size <= COPY_SIZE_MAX && reply->fd < 0) {
-        if (content.size > 0) {
-            memcpy(worker->output + worker->output_used, content.data, content.size);
-        }
-        worker->output_used += content.size;
-        return 0;
-    }
-    err = httpd_stream_flush(s);
     if (err < 0) return err;
-    if (reply->fd < 0) return send_content(s, content);
+    if (reply->fd < 0) return send_content(s, reply->content);
     return send_file(s, reply->fd, reply->offset, reply->size);
 }
 

@@ -9,8 +9,11 @@
 #define HTTPD_STREAM_H
 
 #include <errno.h>
+#include <string.h>
 
 #include "worker.h"
+
+enum { HTTPD_COPY_SIZE_MAX = 16 << 10 };  // of a body that is copied behind its head
 
 struct httpd_stream {
     struct httpd_worker *worker;
@@ -27,6 +30,7 @@ struct httpd_stream {
 // The parts of what follows that are not in its callers' frames: see httpd_stream_fill().
 int httpd_stream_send_rest(struct httpd_stream *stream, const char *data, size_t size);
 ssize_t httpd_stream_read_more(struct httpd_stream *stream);
+int httpd_stream_append_large(struct httpd_stream *stream, const struct httpd_reply *reply);
 
 // As httpd_stream_flush().
 static inline int httpd_stream_flush_here(struct httpd_stream *s)
@@ -86,7 +90,20 @@ char *httpd_stream_room(struct httpd_stream *stream);
 
 // Appends an answer, whose text has been written to that room; sends what is large right away.
 // Returns 0 or a negative errno.
-int httpd_stream_append(struct httpd_stream *stream, const struct httpd_reply *reply);
+static inline int httpd_stream_append(struct httpd_stream *s, const struct httpd_reply *reply)
+{
+    struct httpd_worker *worker = s->worker;
+
+    worker->output_used += reply->text.size;
+    if (reply->content.size > HTTPD_COPY_SIZE_MAX || reply->fd >= 0) {
+        return httpd_stream_append_large(s, reply);
+    }
+    if (reply->content.size > 0) {
+        memcpy(worker->output + worker->output_used, reply->content.data, reply->content.size);
+    }
+    worker->output_used += reply->content.size;
+    return 0;
+}
 
 // Around a wait for something else. The first may fail with -ENOMEM.
 int httpd_stream_put_aside(struct httpd_stream *stream);

@@ -14,10 +14,13 @@ void httpd_targets_deinit(struct httpd_targets *targets)
 // Paths of one site differ at their ends.
 static struct httpd_target *slot_of(struct httpd_targets *targets, struct http_slice path)
 {
-    size_t tail_size = path.size < 8 ? path.size : 8;
     uint64_t tail = 0;
 
-    memcpy(&tail, path.data + path.size - tail_size, tail_size);
+    if (path.size >= sizeof tail) {
+        memcpy(&tail, path.data + path.size - sizeof tail, sizeof tail);
+    } else {
+        memcpy(&tail, path.data, path.size);
+    }
     tail = (tail ^ path.size) * 0x9e3779b97f4a7c15u;
     return &targets->slots[tail >> 58];
 }
