@@ -39,8 +39,12 @@
 #include "io/pollable.h"
 #include "io/uring.h"
 
+// Submissions; twice as many completions.
+#ifndef RS_URING_ENTRIES
+#define RS_URING_ENTRIES 256
+#endif
+
 enum {
-    QUEUE_SIZE = 256,  // submissions; twice as many completions
     WATCHES_MIN = 64,
     // 5.13: polls that go on; 5.17: no completion for a cancel that works.
     NEEDED_FEATURES = IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP,
@@ -604,11 +608,11 @@ static int probe(struct rs_uring *b)
 // system call, or at the latest by the next tick of the clock.
 static int ring_open(struct rs_io_ring *ring)
 {
-    int err =
-        rs_io_ring_open(ring, QUEUE_SIZE, IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN);
+    int err = rs_io_ring_open(ring, RS_URING_ENTRIES,
+                              IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN);
 
     // Kernels before 5.19.
-    return err == -EINVAL ? rs_io_ring_open(ring, QUEUE_SIZE, IORING_SETUP_SUBMIT_ALL) : err;
+    return err == -EINVAL ? rs_io_ring_open(ring, RS_URING_ENTRIES, IORING_SETUP_SUBMIT_ALL) : err;
 }
 
 static int uring_open(struct rs_backend **out, const struct rouse_allocator *allocator)

@@ -126,7 +126,11 @@ bool memory_cas(uintptr_t addr, unsigned size, uint64_t *expected, uint64_t desi
                 const int orders[2], uintptr_t pc);
 // A plain write covers these bytes: an atomic there begins anew.
 void memory_plain_write(uintptr_t addr, size_t size);
-// The value that every thread will see in the end, as the kernel reads it.
+// The kernel's, in the middle of a call: that began with a point. It reads the newest value, with
+// acquire, and writes with release.
+uint64_t memory_kernel_load(uintptr_t addr, unsigned size);
+void memory_kernel_store(uintptr_t addr, unsigned size, uint64_t value);
+// The value that every thread will see in the end, as a futex has it.
 uint64_t memory_latest(uintptr_t addr, unsigned size);
 // Whether more than one thread uses these bytes; remembered from one execution to the next.
 bool memory_is_contended(uintptr_t addr);

@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include "base/sys.h"
-#include "engine.h"
+#include "kernel.h"
 
 enum { FDS_MAX = 24, ITEMS_MAX = 8 };
 
-enum kind { KIND_FREE, KIND_EVENT, KIND_STREAM, KIND_ALARM, KIND_SET };
+enum kind { KIND_FREE, KIND_EVENT, KIND_STREAM, KIND_ALARM, KIND_SET, KIND_RING };
 
 // What a set watches.
 struct item {
@@ -46,14 +46,22 @@ void kernel_reset(void)
     for (int i = 0; i < FDS_MAX; i++) {
         if (objects[i].kind != KIND_FREE) memset(&objects[i], 0, sizeof objects[i]);
     }
+    ring_reset();
 }
 
 // ---- Descriptors ----
 
-// A call begins. All of them depend on each other, by way of the sets.
-static void step(const char *what, int fd, bool changes)
+// All calls depend on each other, by way of the sets; and where there is a ring, on what happens to
+// its queues, which the program looks at without a call.
+static struct op op_of_call(bool changes)
 {
-    thread_point((struct op){.addr = (uintptr_t)objects, .size = 1, .writes = changes});
+    if (ring_any_is_open()) return (struct op){.addr = EVERYTHING, .size = 1, .writes = true};
+    return (struct op){.addr = (uintptr_t)objects, .size = 1, .writes = changes};
+}
+
+void kernel_step(const char *what, int fd, bool changes)
+{
+    thread_point(op_of_call(changes));
     trace_add(what, (uintptr_t)&objects[fd > 0 && fd < FDS_MAX ? fd : 0], 0, (uint64_t)fd, -1,
               (uintptr_t)__builtin_return_address(0));
 }
@@ -105,6 +113,8 @@ static uint32_t readiness(const struct object *object)
             }
         }
         return ready;
+    case KIND_RING:
+        return ring_has_completions(number_of(object)) ? EPOLLIN : 0;
     case KIND_FREE:
         break;
     }
@@ -141,6 +151,7 @@ static void changed(struct object *object, uint32_t what)
         }
     }
     (void)thread_wake((uintptr_t)&ppoll_sleepers, MODEL_THREADS_MAX);
+    ring_hear(number_of(object), what);
 }
 
 static int kernel_eventfd(unsigned initial, int flags)
@@ -179,7 +190,7 @@ static ssize_t kernel_read(int fd, void *buf, size_t size)
     struct object *object;
     uint64_t count;
 
-    step("read", fd, true);
+    kernel_step("read", fd, true);
     object = object_of(fd);
     if (object == NULL) return -EBADF;
     thread_learn(&object->knowledge);
@@ -217,7 +228,7 @@ static ssize_t kernel_write(int fd, const void *buf, size_t size)
     struct object *object;
     uint64_t more;
 
-    step("write", fd, true);
+    kernel_step("write", fd, true);
     object = object_of(fd);
     if (object == NULL) return -EBADF;
     thread_learn(&object->knowledge);
@@ -255,7 +266,7 @@ static int kernel_close(int fd)
 {
     struct object *object;
 
-    step("close", fd, true);
+    kernel_step("close", fd, true);
     object = object_of(fd);
     if (object == NULL) model_fail("descriptor %d is closed, but is not open", fd);
     for (int i = 0; i < FDS_MAX; i++) {
@@ -265,6 +276,8 @@ static int kernel_close(int fd)
     }
     struct object *peer = object->peer >= 0 ? &objects[object->peer] : NULL;
 
+    if (object->kind == KIND_RING) ring_close(fd);
+    ring_forget(fd);
     memset(object, 0, sizeof *object);
     if (peer != NULL) {
         peer->peer = -1;
@@ -280,7 +293,7 @@ static int kernel_shutdown(int fd, int how)
     struct object *object;
 
     (void)how;
-    step("shutdown", fd, true);
+    kernel_step("shutdown", fd, true);
     object = object_of(fd);
     if (object == NULL || object->kind != KIND_STREAM) return -ENOTSOCK;
     thread_teach(&object->knowledge);
@@ -338,7 +351,7 @@ static int kernel_timerfd_settime(int fd, int flags, const struct itimerspec *ti
     struct object *object;
 
     (void)flags;
-    step("timerfd_settime", fd, true);
+    kernel_step("timerfd_settime", fd, true);
     object = object_of(fd);
     if (object == NULL || object->kind != KIND_ALARM) return -EBADF;
     thread_teach(&object->knowledge);
@@ -375,9 +388,7 @@ static void pass_until(uint64_t time_ns)
 
 // ---- Waiting ----
 
-// Sleeps on `addr` until somebody wakes it, an alarm goes off, or `end_ns` comes (0: never). False:
-// it came. `*err` is set if a signal did.
-static bool sleep_on(uintptr_t addr, uint64_t end_ns, int *err)
+bool kernel_sleep(uintptr_t addr, uint64_t end_ns, int *err)
 {
     uint64_t alarm = next_alarm();
     uint64_t until = alarm != 0 && (end_ns == 0 || alarm < end_ns) ? alarm : end_ns;
@@ -388,7 +399,7 @@ static bool sleep_on(uintptr_t addr, uint64_t end_ns, int *err)
     }
     bool woken = thread_sleep(addr, until != 0);
 
-    thread_point((struct op){.addr = (uintptr_t)objects, .size = 1, .writes = true});
+    thread_point(op_of_call(true));
     if (!woken) pass_until(until);
     return woken || until != end_ns;
 }
@@ -404,7 +415,7 @@ static int kernel_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_ev
     struct object *set;
     int index;
 
-    step("epoll_ctl", fd, true);
+    kernel_step("epoll_ctl", fd, true);
     set = object_of(epoll_fd);
     if (set == NULL || object_of(fd) == NULL) return -EBADF;
     index = find_item(set, fd);
@@ -428,8 +439,7 @@ static int kernel_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_ev
     return 0;
 }
 
-// The kernel reads or writes the caller's memory.
-static void user_memory(const void *memory, size_t size, bool write)
+void kernel_user_memory(const void *memory, size_t size, bool write)
 {
     shadow_plain((uintptr_t)memory, size, write, (uintptr_t)__builtin_return_address(0));
 }
@@ -449,7 +459,7 @@ static int collect(struct object *set, struct epoll_event *events, int max)
         if (ready == 0 || (item->event.events & EPOLLET) != 0) item->pending = false;
         if (ready == 0) continue;
         thread_learn(&object->knowledge);
-        user_memory(&events[filled], sizeof events[filled], true);
+        kernel_user_memory(&events[filled], sizeof events[filled], true);
         events[filled++] = (struct epoll_event){.events = ready, .data = item->event.data};
     }
     return filled;
@@ -462,13 +472,13 @@ static int epoll_until(int epoll_fd, struct epoll_event *events, int max, bool s
     int count = 0;
     int err = 0;
 
-    step(sleeps ? "epoll_wait" : "epoll_wait without sleep", epoll_fd, true);
+    kernel_step(sleeps ? "epoll_wait" : "epoll_wait without sleep", epoll_fd, true);
     for (;;) {
         set = object_of(epoll_fd);
         if (set == NULL) return -EBADF;
         count = collect(set, events, max);
         if (count > 0 || !sleeps) return count;
-        if (!sleep_on((uintptr_t)set, end_ns, &err)) sleeps = false;
+        if (!kernel_sleep((uintptr_t)set, end_ns, &err)) sleeps = false;
         if (err < 0) return err;
     }
 }
@@ -497,7 +507,7 @@ static int poll_once(struct pollfd *fds, nfds_t count)
 {
     int ready = 0;
 
-    user_memory(fds, count * sizeof fds[0], true);
+    kernel_user_memory(fds, count * sizeof fds[0], true);
     for (nfds_t i = 0; i < count; i++) {
         struct pollfd *entry = &fds[i];
         const struct object *object = object_of(entry->fd);
@@ -522,18 +532,52 @@ static int kernel_ppoll(struct pollfd *fds, nfds_t count, const struct timespec 
     bool sleeps = timeout == NULL || ns > 0;
     int err = 0;
 
-    step(sleeps ? "ppoll" : "ppoll without sleep", count > 0 ? fds[0].fd : 0, sleeps);
+    kernel_step(sleeps ? "ppoll" : "ppoll without sleep", count > 0 ? fds[0].fd : 0, sleeps);
     for (;;) {
         int ready = poll_once(fds, count);
 
         if (ready > 0 || !sleeps) return ready;
-        if (!sleep_on((uintptr_t)&ppoll_sleepers, end_ns, &err)) sleeps = false;
+        if (!kernel_sleep((uintptr_t)&ppoll_sleepers, end_ns, &err)) sleeps = false;
         if (err < 0) return err;
     }
 }
 
+// ---- For the rings ----
+
+int kernel_open_ring(void)
+{
+    return open_object(KIND_RING);
+}
+
+bool kernel_is_open(int fd)
+{
+    return object_of(fd) != NULL;
+}
+
+uint32_t kernel_readiness(int fd)
+{
+    thread_learn(&objects[fd].knowledge);
+    return readiness(&objects[fd]);
+}
+
+void kernel_tell(int fd, uint32_t what)
+{
+    thread_teach(&objects[fd].knowledge);
+    changed(&objects[fd], what);
+}
+
+ssize_t kernel_take(int fd, size_t size)
+{
+    struct object *object = object_of(fd);
+
+    if (object == NULL || object->kind != KIND_STREAM) return -EINVAL;
+    thread_learn(&object->knowledge);
+    return stream_read(object, size);
+}
+
 void kernel_install(void)
 {
+    ring_install();
     rs_sys.read = kernel_read;
     rs_sys.write = kernel_write;
     rs_sys.close = kernel_close;

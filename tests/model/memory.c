@@ -434,6 +434,30 @@ bool memory_cas(uintptr_t addr, unsigned size, uint64_t *expected, uint64_t desi
     return false;
 }
 
+// ---- The kernel's accesses ----
+
+uint64_t memory_kernel_load(uintptr_t addr, unsigned size)
+{
+    struct location *location = location_of(addr, size);
+    struct store *newest = &stores[location->newest];
+
+    note_access(location, false);
+    shadow_atomic(addr, size, false, 0);
+    has_read(location, newest, __ATOMIC_ACQUIRE);
+    return value_of(location, newest);
+}
+
+void memory_kernel_store(uintptr_t addr, unsigned size, uint64_t value)
+{
+    struct location *location = location_of(addr, size);
+
+    note_access(location, true);
+    shadow_atomic(addr, size, true, 0);
+    (void)value_of(location, &stores[location->newest]);
+    write_new(location, value, __ATOMIC_RELEASE, NONE);
+    trace_add("the kernel's store", addr, size, value, __ATOMIC_RELEASE, 0);
+}
+
 uint64_t memory_latest(uintptr_t addr, unsigned size)
 {
     return raw_read(addr, size);

@@ -55,6 +55,9 @@ extern const struct rouse_allocator model_allocator;
 // read and written through the library's table of system calls.
 void model_stream(int fds[2], unsigned capacity);
 
+// From now on each call of io_uring says `err`. What was handed over ends as it would have.
+void model_ring_refuse(int err);
+
 // The calling thread sleeps until somebody unparks it; at once if that happened since its last
 // park. Orders nothing: what a wake publishes, it must publish by its own atomics.
 void model_park(void);

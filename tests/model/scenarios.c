@@ -18,6 +18,7 @@ extern const struct model_scenario model_task_scenarios[];
 extern const struct model_scenario model_driver_scenarios[];
 extern const struct model_scenario model_timer_scenarios[];
 extern const struct model_scenario model_source_scenarios[];
+extern const struct model_scenario model_reactor_scenarios[];
 extern const struct model_scenario model_poller_scenarios[];
 extern const struct model_scenario model_channel_scenarios[];
 extern const struct model_scenario model_pool_scenarios[];
@@ -56,6 +57,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_driver_scenarios,
     model_timer_scenarios,
     model_source_scenarios,
+    model_reactor_scenarios,
     model_poller_scenarios,
     model_channel_scenarios,
     model_pool_scenarios,

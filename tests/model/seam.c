@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/sys.h"
-#include "engine.h"
+#include "kernel.h"
 
 static uint64_t now_ns;
 
@@ -73,6 +73,7 @@ static int model_mmap(void **out, size_t size, int protection, int flags)
 static int model_munmap(void *memory, size_t size)
 {
     (void)size;
+    ring_unmapped(memory);
     shadow_free(memory, (uintptr_t)__builtin_return_address(0));
     return 0;
 }
