@@ -21,10 +21,13 @@
 #include "base/sys.h"
 #include "io/driver.h"
 
+#ifndef RS_OPS_ENTRIES
+#define RS_OPS_ENTRIES 64
+#endif
+
 enum {
-    ENTRIES = 64,
-    // As many as the completion queue takes, so that it never overflows: twice the entries, and one
-    // place each for the completion of a cancel.
+    ENTRIES = RS_OPS_ENTRIES,
+    // As many as the completion queue takes, which has twice the entries, with a cancel for each.
     IN_FLIGHT_MAX = ENTRIES,
 };
 
@@ -99,44 +102,60 @@ static bool ops_are_ours(struct rouse_driver *driver)
     return ops->state == RS_OPS_OPEN || (ops->state == RS_OPS_CLOSED && ops_open(driver));
 }
 
+// True for what another call may mend.
+static bool is_passing(int err)
+{
+    return err == -EAGAIN || err == -EBUSY || err == -EINTR;
+}
+
 // Hands the one entry that was prepared to the kernel. 0, or an error: then it is out of the queue
 // again.
 static int enter(struct rs_ops *ops)
 {
     int taken = rs_io_ring_enter(&ops->ring, 0, 0);
 
-    if (taken == 1) return 0;
+    if (taken == 1) return ops->in_flight++, 0;
     if (taken == 0) taken = -EAGAIN;
     rs_io_ring_withdraw(&ops->ring);
-    if (taken != -EAGAIN && taken != -EBUSY && taken != -EINTR) {
-        refuse(ops, taken, "half-way");
-    }
+    if (!is_passing(taken)) refuse(ops, taken, "half-way");
     return taken;
 }
 
 // ---- Cancelling ----
 
-// Asks the kernel to cancel an operation. False: later.
-static bool cancel_now(struct rs_ops *ops, const struct rs_op *op)
+// Asks the kernel to cancel an operation, or all of them, for NULL. 0, or an error, as enter().
+static int cancel_now(struct rs_ops *ops, const struct rs_op *op)
 {
-    struct io_uring_sqe *sqe = ops->allowed ? rs_io_ring_sqe(&ops->ring) : NULL;
+    struct io_uring_sqe *sqe = rs_io_ring_sqe(&ops->ring);
 
-    if (sqe == NULL) return false;
+    if (sqe == NULL) return -EAGAIN;
     sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->fd = -1;
     sqe->addr = (uint64_t)(uintptr_t)op;
+    sqe->cancel_flags = op == NULL ? IORING_ASYNC_CANCEL_ANY : 0;
     sqe->user_data = CANCEL_TAG;
-    return enter(ops) == 0;
+    return enter(ops);
 }
 
-// What could not be handed over stays for the next turn. Where the ring may not be entered any more
-// there is nothing to be done: what was to be cancelled ends by itself.
+// What could not be handed over stays for the next turn, which is to come without a sleep before
+// it.
+static void cancel_later(struct rouse_driver *driver, struct rs_op *op)
+{
+    rs_driver_lock(driver);
+    // Somebody may have cancelled it once more.
+    if (rs_list_is_empty(&op->cancel)) rs_list_push_front(&driver->ops.cancels, &op->cancel);
+    rs_driver_unlock(driver);
+    rouse_driver_notify(driver);
+}
+
+// Where the ring may not be entered any more there is nothing to be done: what was to be cancelled
+// ends by itself.
 static void cancel_queued(struct rouse_driver *driver)
 {
     struct rs_ops *ops = &driver->ops;
-    bool more = true;
+    int err = 0;
 
-    while (more) {
+    while (!is_passing(err)) {
         rs_driver_lock(driver);
         struct rs_list *link = rs_list_pop_front(&ops->cancels);
         rs_driver_unlock(driver);
@@ -144,11 +163,8 @@ static void cancel_queued(struct rouse_driver *driver)
         // Only this thread ends operations, so the record is there.
         struct rs_op *op = ROUSE_CONTAINER_OF(link, struct rs_op, cancel);
 
-        more = cancel_now(ops, op);
-        if (more || !ops->allowed) continue;
-        rs_driver_lock(driver);
-        rs_list_push_front(&ops->cancels, link);
-        rs_driver_unlock(driver);
+        err = ops->allowed ? cancel_now(ops, op) : 0;
+        if (is_passing(err)) cancel_later(driver, op);
     }
 }
 
@@ -213,7 +229,7 @@ int rs_driver_submit(struct rouse_driver *driver, struct rs_op *op)
 {
     struct rs_ops *ops = &driver->ops;
 
-    if (driver == NULL || !ops_are_ours(driver) || ops->in_flight == IN_FLIGHT_MAX) return -EAGAIN;
+    if (driver == NULL || !ops_are_ours(driver) || ops->in_flight >= IN_FLIGHT_MAX) return -EAGAIN;
     struct io_uring_sqe *sqe = rs_io_ring_sqe(&ops->ring);
 
     if (sqe == NULL) return -EAGAIN;
@@ -225,7 +241,6 @@ int rs_driver_submit(struct rouse_driver *driver, struct rs_op *op)
         op_set_home(driver, op, NULL);
         return -EAGAIN;
     }
-    ops->in_flight++;
     (void)rs_ops_reap(driver);
     return 0;
 }
@@ -238,10 +253,10 @@ int rs_ops_reap(struct rouse_driver *driver)
 
     // A done() that submits comes back here; what it has reaped is gone from the queue then.
     while (ops->in_flight > 0 && rs_io_ring_next(&ops->ring, &cqe)) {
+        ops->in_flight--;
         if (cqe.user_data == CANCEL_TAG) continue;
         struct rs_op *op = (struct rs_op *)(uintptr_t)cqe.user_data;
 
-        ops->in_flight--;
         op_set_home(driver, op, NULL);
         op->done(op, cqe.res);
         ended++;
@@ -255,24 +270,18 @@ int rs_ops_reap(struct rouse_driver *driver)
 void rs_ops_close(struct rouse_driver *driver)
 {
     struct rs_ops *ops = &driver->ops;
+    int cancelled = ops->allowed ? -EAGAIN : 0;
 
     if (ops->state != RS_OPS_OPEN) return;
-    struct io_uring_sqe *sqe =
-        ops->allowed && ops->in_flight > 0 ? rs_io_ring_sqe(&ops->ring) : NULL;
-
-    if (sqe != NULL) {
-        sqe->opcode = IORING_OP_ASYNC_CANCEL;
-        sqe->fd = -1;
-        sqe->cancel_flags = IORING_ASYNC_CANCEL_ANY;
-        sqe->user_data = CANCEL_TAG;
-        (void)enter(ops);
-    }
+    // A done() begins nothing more.
     ops->allowed = false;
     // The kernel has memory of ours until then.
-    while (rs_ops_reap(driver) > 0 || ops->in_flight > 0) {
+    while (ops->in_flight > 0) {
         struct pollfd entry = {.fd = ops->ring.fd, .events = POLLIN};
 
-        if (ops->in_flight > 0) (void)rs_sys.ppoll(&entry, 1, &end_wait);
+        if (is_passing(cancelled)) cancelled = cancel_now(ops, NULL);
+        if (rs_ops_reap(driver) > 0 || ops->in_flight == 0) continue;
+        (void)rs_sys.ppoll(&entry, 1, &end_wait);
     }
     struct rs_backend *backend = rs_reactor_get(&driver->reactor);
 

@@ -56,7 +56,7 @@ enum rs_ops_state { RS_OPS_CLOSED, RS_OPS_OPEN, RS_OPS_REFUSED };
 struct rs_ops {
     bool allowed;
     enum rs_ops_state state;
-    uint32_t in_flight;
+    uint32_t in_flight;  // operations and cancels whose completion is still to come
     struct rs_list cancels;
     struct rs_io_ring ring;
     struct rs_file_memory memory;  // that the ring has

@@ -18,6 +18,7 @@ extern const struct model_scenario model_task_scenarios[];
 extern const struct model_scenario model_driver_scenarios[];
 extern const struct model_scenario model_timer_scenarios[];
 extern const struct model_scenario model_source_scenarios[];
+extern const struct model_scenario model_op_scenarios[];
 extern const struct model_scenario model_reactor_scenarios[];
 extern const struct model_scenario model_poller_scenarios[];
 extern const struct model_scenario model_channel_scenarios[];
@@ -57,6 +58,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_driver_scenarios,
     model_timer_scenarios,
     model_source_scenarios,
+    model_op_scenarios,
     model_reactor_scenarios,
     model_poller_scenarios,
     model_channel_scenarios,

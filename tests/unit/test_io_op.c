@@ -235,7 +235,7 @@ static void refused_half_way(void)
         claim(read_begin(&b) == -EAGAIN && b.ended == 0, "want of memory turns one down");
         claim(read_begin(&b) == 0, "and not the next");
         rs_driver_cancel(&b.op);
-        enters_refused = 1;
+        enters_refused = 5;
         claim(ends_with(&b, -ECANCELED), "a cancel that was turned down is made later");
     }
     enter_answer = -EPERM;
@@ -252,6 +252,14 @@ static void refused_half_way(void)
     if (write(ends[1], "data", 4) != 4) abort();
     close_all();
     claim(a.ended == 1 && a.result == 4, "the end of the driver waits for it");
+
+    open_all("auto");
+    claim(read_begin(&a) == 0, "another is in flight");
+    enter_answer = -EAGAIN;
+    enters_refused = 2;
+    close_all();
+    claim(a.ended == 1 && a.result == -ECANCELED && enters_refused == 0,
+          "the end of the driver asks until it is heard");
     rs_sys.io_uring_enter = rs_sys_real.io_uring_enter;
 }
 
