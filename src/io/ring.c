@@ -140,6 +140,12 @@ void rs_io_ring_withdraw(struct rs_io_ring *ring)
     atomic_store_explicit(ring->sq_tail, ring->prepared, memory_order_relaxed);
 }
 
+bool rs_io_ring_has_prepared(const struct rs_io_ring *ring)
+{
+    // Relaxed: who is told so while another thread hands over asks the kernel once more.
+    return ring->prepared != atomic_load_explicit(ring->sq_head, memory_order_relaxed);
+}
+
 static bool has_queued(const struct rs_io_ring *ring)
 {
     // Relaxed, the head: our own. Acquire, the tail, with the kernel's release: it has written the

@@ -78,6 +78,9 @@ int rs_io_ring_enter(struct rs_io_ring *ring, unsigned wait_for, uint64_t timeou
 // Takes back what was prepared and not taken by the kernel. Not while another thread hands over.
 void rs_io_ring_withdraw(struct rs_io_ring *ring);
 
+// True if the kernel has yet to take what was prepared.
+bool rs_io_ring_has_prepared(const struct rs_io_ring *ring);
+
 // True if rs_io_ring_next() would return something, or would have to ask the kernel. Any thread.
 bool rs_io_ring_has_next(const struct rs_io_ring *ring);
 

@@ -15,8 +15,9 @@
 // and there is no queue of requests to the owner that could be full.
 //
 // 1. Everything but `notifier` and `alarm` changes only under `lock`.
-// 2. A watch is on the list of those to be handed over, or the kernel has what the watch wants. So
-//    a cancel is never lost: the list is linked through the table and has room for all.
+// 2. A watch is on the list of those to be handed over, or what it wants is in the queue, or the
+//    kernel has it. So a cancel is never lost: the list is linked through the table and has room
+//    for all.
 // 3. A completion counts only if it bears the generation that its watch has armed. The generation
 //    changes with each call of watch(): an event under way for an earlier owner of the number, or
 //    for an interest that was given up, is thrown away. Nothing is lost with it: arming reports
@@ -128,9 +129,15 @@ static bool hand_over(struct rs_uring *b, uint32_t fd)
     return true;
 }
 
-static bool has_to_hand_over(const struct rs_uring *b)
+static bool has_to_prepare(const struct rs_uring *b)
 {
     return b->list != RS_URING_LIST_END || !b->notifier_armed;
+}
+
+// What was prepared has yet to be taken where the kernel lacked memory for it.
+static bool has_to_hand_over(const struct rs_uring *b)
+{
+    return has_to_prepare(b) || rs_io_ring_has_prepared(&b->ring);
 }
 
 // Prepares as much of the list as fits.
@@ -302,7 +309,7 @@ static int sleep_for(struct rs_uring *b, struct rs_event *events, int max, uint6
         if (filled > 0 || timeout_ns == 0 || b->failed != 0) break;
         if (rs_notifier_is_notified(&b->notifier)) break;
         list_hand_over(b);
-        b->sleeping = !has_to_hand_over(b);
+        b->sleeping = !has_to_prepare(b);
         // With more than fits in the queue there is another round before the sleep.
         int result = rs_uring_enter(b, b->sleeping ? 1 : 0, timeout_ns);
 

@@ -59,6 +59,14 @@ static void reader_drop(struct rouse_future *self)
 static const struct rouse_future_vtable reader_vtable = {
     .poll = reader_poll, .drop = reader_drop, .name = "reader"};
 
+static void reader_init(unsigned index)
+{
+    struct reader *r = &readers[index];
+
+    r->base.vtable = &reader_vtable;
+    r->wait = (struct rouse_io_wait){0};
+}
+
 static void make(void)
 {
     driver = driver_make("io_uring");
@@ -68,7 +76,8 @@ static void make(void)
     atomic_store_explicit(&work, 0, memory_order_relaxed);
     for (unsigned i = 0; i < 2; i++) {
         model_stream(ends[i], CAPACITY);
-        readers[i] = (struct reader){.base.vtable = &reader_vtable, .waker.thread = i + 2};
+        readers[i] = (struct reader){.waker.thread = 2};
+        reader_init(i);
         rs_source_init(&readers[i].source, ends[i][0]);
     }
     model_name(&driver->lock, sizeof driver->lock, "driver->lock");
@@ -116,7 +125,6 @@ static void put_first(void)
 static void read_two_and_end(void)
 {
     read_byte(0);
-    readers[1].waker.thread = model_self();
     read_byte(1);
     turner_end(&turner);
 }
@@ -125,6 +133,80 @@ static void put_both(void)
 {
     put(0);
     put(1);
+}
+
+// ---- More than the queue of completions has room for ----
+
+static void make_armed(void)
+{
+    make();
+    for (int i = 0; i < 2; i++) (void)poll_with(&readers[i].base, &readers[i].waker, driver);
+    (void)rs_driver_poll(driver);
+}
+
+// The first stream's edges fill it. So the kernel ends the poll of the second, and keeps its event.
+static void make_overflown(void)
+{
+    make_armed();
+    for (int i = 0; i < CAPACITY; i++) put(0);
+    put(1);
+}
+
+// A worker that is busy never sleeps.
+static void look_and_read(void)
+{
+    for (int i = 0; i < 4; i++) (void)rs_driver_poll(driver);
+    for (int i = 0; i < 2; i++) {
+        rouse_poll polled = poll_with(&readers[i].base, &readers[i].waker, driver);
+
+        model_claim(polled == ROUSE_READY, "a look finds what the kernel has kept");
+    }
+}
+
+static void read_again_and_end(void)
+{
+    read_byte(1);
+    reader_init(1);
+    // Release, with the acquire in put_second_again().
+    atomic_store_explicit(&work, 1, memory_order_release);
+    read_byte(1);
+    turner_end(&turner);
+}
+
+static void put_second_again(void)
+{
+    // Acquire, with the release in read_again_and_end().
+    while (atomic_load_explicit(&work, memory_order_acquire) == 0) model_relax();
+    put(1);
+}
+
+static void unmake_overflown(void)
+{
+    for (int i = 0; i < 2; i++) rouse_future_drop(&readers[i].base);
+    unmake();
+}
+
+// The kernel writes where the events before were read, with no call in between.
+static void look_six_times(void)
+{
+    for (int i = 0; i < 6; i++) (void)rs_driver_poll(driver);
+}
+
+static void put_six(void)
+{
+    for (int i = 0; i < 6; i++) put(i % 2);
+}
+
+// The notifier's poll ends likewise.
+static void make_notifier_overflown(void)
+{
+    make();
+    (void)poll_with(&readers[0].base, &readers[0].waker, driver);
+    (void)rs_driver_poll(driver);
+    for (int i = 0; i < CAPACITY; i++) put(0);
+    rs_driver_prepare_sleep(driver);
+    rouse_driver_notify(driver);
+    rs_driver_cancel_sleep(driver);
 }
 
 // A source that is closed at any moment of the change.
@@ -230,11 +312,36 @@ const struct model_scenario model_reactor_scenarios[] = {
      .setup = make,
      .threads = {turn, read_and_end, put_first},
      .check = unmake},
+    {.name = "reactor_event_against_poll",
+     .about = "what somebody who polls hands over in vain is not lost on who sleeps",
+     .setup = make,
+     .threads = {turn, read_and_end, poll_on_behalf, put_first},
+     .check = unmake},
     {.name = "reactor_events",
      .about = "more events than the queue of a ring has room for",
      .setup = make,
      .threads = {turn, read_two_and_end, put_both},
      .check = unmake},
+    {.name = "reactor_overflow_look",
+     .about = "who does not sleep finds what the kernel has kept for want of room",
+     .setup = make_overflown,
+     .threads = {look_and_read},
+     .check = unmake},
+    {.name = "reactor_queue_comes_round",
+     .about = "an event is read before the kernel writes another in its place",
+     .setup = make_armed,
+     .threads = {look_six_times, put_six},
+     .check = unmake_overflown},
+    {.name = "reactor_overflow_poll",
+     .about = "a poll that the kernel has ended for want of room is armed again",
+     .setup = make_overflown,
+     .threads = {turn, read_again_and_end, put_second_again},
+     .check = unmake_overflown},
+    {.name = "reactor_overflow_notifier",
+     .about = "and so is the notifier's",
+     .setup = make_notifier_overflown,
+     .threads = {sleep_until_work, give_work},
+     .check = unmake_overflown},
     {.name = "reactor_close",
      .about = "a close under who reads, on a ring",
      .setup = make,
