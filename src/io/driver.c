@@ -348,7 +348,7 @@ static void replace_backend(struct rouse_driver *driver, struct rs_backend *fail
         successor->ops->close(successor);
         return;
     }
-    rs_reactor_retire(failed, successor);
+    failed->ops->retire(failed, successor);
     // The owner may have fallen asleep in it already: see invariant 4 there.
     successor->ops->notify(successor);
     watch_receiver(driver, failed, successor);

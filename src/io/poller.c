@@ -225,7 +225,7 @@ static int replace_backend(struct rouse_poller *poller, struct rs_backend *faile
     }
     rs_unlock(&poller->lock);
     rouse_assert(done, "a second thread waits in this poller; one at a time may");
-    rs_reactor_retire(failed, successor);
+    failed->ops->retire(failed, successor);
     return 0;
 }
 

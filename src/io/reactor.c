@@ -71,9 +71,3 @@ bool rs_reactor_put(struct rs_reactor *reactor, struct rs_backend *failed,
     atomic_store_explicit(&reactor->place, successor, memory_order_seq_cst);
     return true;
 }
-
-void rs_reactor_retire(struct rs_backend *failed, struct rs_backend *successor)
-{
-    failed->ops->retire(failed, successor);
-    failed->ops->notify(failed);
-}

@@ -56,10 +56,8 @@ struct rs_backend *rs_reactor_successor(const struct rs_reactor *reactor, struct
                                         int err);
 
 // Puts `successor` in the place of `failed`. Under the owner's lock. False if somebody was faster.
+// Without the lock, the caller then has the former one retire, which wakes who sleeps in it.
 bool rs_reactor_put(struct rs_reactor *reactor, struct rs_backend *failed,
                     struct rs_backend *successor);
-
-// What follows, without the lock: the former one gives up, and who sleeps in it is woken.
-void rs_reactor_retire(struct rs_backend *failed, struct rs_backend *successor);
 
 #endif
