@@ -33,6 +33,13 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
+#if defined(__has_include) && __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#define RS_VALGRIND 1
+#else
+#define RS_VALGRIND 0
+#endif
+
 // Pages from mmap that hold pointers to blocks from malloc: LeakSanitizer does not look into them
 // by itself.
 static inline void rs_leak_root_add(const void *pages, unsigned long size)
@@ -51,6 +58,17 @@ static inline void rs_leak_root_remove(const void *pages, unsigned long size)
     __lsan_unregister_root_region(pages, size);
 #else
     (void)pages;
+    (void)size;
+#endif
+}
+
+// Memory that the kernel has written by an operation of a ring, of which Valgrind knows nothing.
+static inline void rs_has_been_written(const void *memory, unsigned long size)
+{
+#if RS_VALGRIND
+    VALGRIND_MAKE_MEM_DEFINED(memory, size);
+#else
+    (void)memory;
     (void)size;
 #endif
 }

@@ -24,12 +24,6 @@
 #if RS_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
-#if defined(__has_include) && __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#define HAVE_VALGRIND 1
-#else
-#define HAVE_VALGRIND 0
-#endif
 
 // Younger than the C library's headers.
 #ifndef MADV_GUARD_INSTALL
@@ -328,7 +322,7 @@ struct rs_stack rs_stack_of(struct rs_stack_slot *slot)
     return stack_of(slot);
 }
 
-#if HAVE_VALGRIND
+#if RS_VALGRIND
 // Apart, since each request takes a handful of registers that would have to be saved first.
 __attribute__((noinline, cold)) static void valgrind_open(const struct rs_stack *stack)
 {
@@ -354,7 +348,7 @@ static void slot_open(struct rs_stack_pool *pool, struct rs_stack_slot *slot, st
 #if RS_ASAN
     __asan_unpoison_memory_region(out->base, out->size);
 #endif
-#if HAVE_VALGRIND
+#if RS_VALGRIND
     if (ROUSE_UNLIKELY(pool->on_valgrind)) valgrind_open(out);
 #endif
 }
@@ -365,7 +359,7 @@ static void slot_close(struct rs_stack_pool *pool, struct rs_stack_slot *slot)
 #if RS_ASAN
     __asan_poison_memory_region(slot_base(slot), slot->slab->stack_size);
 #endif
-#if HAVE_VALGRIND
+#if RS_VALGRIND
     if (ROUSE_UNLIKELY(pool->on_valgrind)) valgrind_close(slot);
 #endif
     pool->in_use--;
@@ -433,7 +427,7 @@ int rs_stack_pool_init(struct rs_stack_pool *pool, const struct rouse_allocator 
         rs_list_init(&pool->classes[i].open);
         rs_list_init(&pool->classes[i].full);
     }
-#if HAVE_VALGRIND
+#if RS_VALGRIND
     pool->on_valgrind = RUNNING_ON_VALGRIND != 0;
 #endif
     pool->default_index = class_index(

@@ -32,8 +32,8 @@ struct raw_entry {
 
 struct batch_job {
     struct rs_fs_job job;
-    struct rouse_file *file;  // a share
-    _Alignas(struct raw_entry) char bytes[BATCH_SIZE];
+    struct rouse_file *file;                  // a share
+    _Alignas(struct raw_entry) char bytes[];  // BATCH_SIZE of them
 };
 
 struct rouse_dir {
@@ -135,7 +135,7 @@ static struct batch_job *batch_new(struct rouse_dir *dir)
     rs_fs_work_end(&dir->work);
     dir->is_fetched = false;
     dir->used = 0;
-    struct batch_job *job = rs_fs_job_new(&batch_ops, sizeof *job);
+    struct batch_job *job = rs_fs_job_new(&batch_ops, sizeof *job, BATCH_SIZE);
 
     if (job != NULL) job->file = rouse_file_ref(dir->file);
     return job;

@@ -93,7 +93,7 @@ static bool call_is_at_hand(const struct rouse_file_call *call)
 
 static int call_begin_work(struct rouse_file_call *call)
 {
-    struct call_job *job = rs_fs_job_new(&call_ops, sizeof *job);
+    struct call_job *job = rs_fs_job_new(&call_ops, sizeof *job, 0);
 
     if (job == NULL) return -ENOMEM;
     call_fill(job, call);

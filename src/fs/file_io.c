@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sanitizer.h"
 #include "base/sys.h"
 #include "fiber/direct.h"
 #include "fs/file.h"
@@ -144,7 +145,7 @@ static int io_begin_work(struct rouse_file_io *io)
     size_t align = io->file->is_direct ? RS_FILE_DIRECT_ALIGN : 1;
     size_t extra = io->release != NULL ? (size_t)transfer.count * sizeof(struct iovec)
                                        : transfer_size(&transfer) + align - 1;
-    struct io_job *job = rs_fs_job_new(&io_job_ops, sizeof *job + extra);
+    struct io_job *job = rs_fs_job_new(&io_job_ops, sizeof *job, extra);
 
     if (job == NULL) return -ENOMEM;
     job->file = rouse_file_ref(io->file);
@@ -185,6 +186,7 @@ static ssize_t io_take_result(struct rouse_file_io *io)
         const char *from = job->single.iov_base;
         size_t rest = (size_t)result;
 
+        rs_has_been_written(from, rest);
         for (int i = 0; rest > 0; i++) {
             size_t size = iov[i].iov_len < rest ? iov[i].iov_len : rest;
 

@@ -7,19 +7,21 @@
 
 #include <errno.h>
 #include <rouse/error.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 
-void *rs_fs_job_new(const struct rs_fs_job_ops *ops, size_t size)
+void *rs_fs_job_new(const struct rs_fs_job_ops *ops, size_t size, size_t extra)
 {
     const struct rouse_allocator *allocator = rs_allocator_current();
-    struct rs_fs_job *job = rs_alloc(allocator, size);
+    struct rs_fs_job *job = rs_alloc_uncleared(allocator, size + extra);
 
     if (job == NULL) return NULL;
+    memset(job, 0, size);
     job->ops = ops;
     job->allocator = *allocator;
-    job->size = size;
+    job->size = size + extra;
     // Relaxed: nobody else knows it yet.
     atomic_store_explicit(&job->shares, 1, memory_order_relaxed);
     return job;

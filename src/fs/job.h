@@ -44,8 +44,9 @@ struct rs_fs_job {
     int32_t ring_result;  // once that has ended
 };
 
-// A zeroed record of `size` bytes that begins with a job, with one share; NULL without memory.
-void *rs_fs_job_new(const struct rs_fs_job_ops *ops, size_t size);
+// A zeroed record of `size` bytes that begins with a job, with one share; NULL without memory. What
+// is in the `extra` bytes behind it is undefined.
+void *rs_fs_job_new(const struct rs_fs_job_ops *ops, size_t size, size_t extra);
 void rs_fs_job_unref(struct rs_fs_job *job);
 
 // Begins work on `job`, and takes the caller's share of it.

@@ -23,7 +23,7 @@ struct rs_path_job *rs_path_job_new(const struct rs_fs_job_ops *ops, struct rous
 {
     size_t size = strlen(path) + 1;
     size_t to_size = to != NULL ? strlen(to) + 1 : 0;
-    struct rs_path_job *job = rs_fs_job_new(ops, sizeof *job + size + to_size);
+    struct rs_path_job *job = rs_fs_job_new(ops, sizeof *job, size + to_size);
 
     if (job == NULL) return NULL;
     job->fd = -1;

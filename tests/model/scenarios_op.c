@@ -393,7 +393,7 @@ static void make_work(void)
     released = 0;
     for (unsigned i = 0; i < 2; i++) wakers[i] = (struct model_waker){.thread = 1};
     work = (struct rouse_file_work){0};
-    rs_fs_work_begin(&work, rs_fs_job_new(&job_ops, sizeof(struct work_job)));
+    rs_fs_work_begin(&work, rs_fs_job_new(&job_ops, sizeof(struct work_job), 0));
 }
 
 static rouse_poll work_poll(int waker)

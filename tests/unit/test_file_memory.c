@@ -264,7 +264,7 @@ static uint8_t works(char *to)
     struct rouse_waker waker = {.vtable = &hand_waker_vtable, .data = &hand};
     struct rouse_file_work work = {0};
     struct rouse_context cx;
-    struct job *job = rs_fs_job_new(&ops, sizeof *job);
+    struct job *job = rs_fs_job_new(&ops, sizeof *job, 0);
 
     if (job == NULL || write(ends[1], "data", 4) != 4) abort();
     memset(to, 0, 4);

@@ -74,7 +74,7 @@ static const struct rs_fs_job_ops ops = {
 
 static void begin(struct rouse_file_work *work, uint8_t code, int64_t result)
 {
-    struct job *job = rs_fs_job_new(&ops, sizeof *job);
+    struct job *job = rs_fs_job_new(&ops, sizeof *job, 0);
 
     if (job == NULL) abort();
     job->code = code;
