@@ -75,6 +75,11 @@ static bool io_job_describe(struct rs_fs_job *base)
                               .address = transfer->iov,
                               .length = (uint32_t)transfer->count,
                               .may_fix = job->release != NULL};
+    if (transfer->count != 1) return true;
+    // It need not fetch the vector then.
+    base->op.code = transfer->is_write ? IORING_OP_WRITE : IORING_OP_READ;
+    base->op.address = transfer->iov->iov_base;
+    base->op.length = (uint32_t)transfer->iov->iov_len;
     return true;
 }
 

@@ -14,7 +14,6 @@
 #include <poll.h>
 #include <rouse/error.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -204,16 +203,12 @@ static void op_fill(struct io_uring_sqe *sqe, const struct rs_op *op)
 // Makes it one on registered memory, if all of its memory is.
 static void op_fix(struct rs_ops *ops, struct rs_op *op)
 {
-    const struct iovec *iov = op->address;
-
-    if (!op->may_fix || op->length != 1) return;
-    int buffer = rs_file_memory_find(&ops->memory, ops->ring.fd, iov->iov_base, iov->iov_len);
+    if (!op->may_fix || (op->code != IORING_OP_READ && op->code != IORING_OP_WRITE)) return;
+    int buffer = rs_file_memory_find(&ops->memory, ops->ring.fd, op->address, op->length);
 
     if (buffer < 0) return;
-    op->code = op->code == IORING_OP_READV ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+    op->code = op->code == IORING_OP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
     op->buffer = (uint16_t)buffer;
-    op->address = iov->iov_base;
-    op->length = (uint32_t)iov->iov_len;
 }
 
 static void op_set_home(struct rouse_driver *driver, struct rs_op *op, struct rouse_driver *home)

@@ -39,8 +39,8 @@ struct rs_op {
     const void *address;
     uint32_t length;
     uint32_t flags;
-    bool may_fix;     // a vector of one may lie in registered memory: the submit looks, and if it
-    uint16_t buffer;  // does, changes the operation and says here where
+    bool may_fix;     // the memory of a read or write may be registered: the submit looks, and if
+    uint16_t buffer;  // it is, changes the operation and says here where
     // Called once, by the driver's owner, under no lock: a result of the operation, or a negative
     // errno; -ECANCELED also if the ring came to its end. The record may go during the call.
     void (*done)(struct rs_op *op, int32_t result);

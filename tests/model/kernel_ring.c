@@ -11,7 +11,6 @@
 #include <linux/io_uring.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/uio.h>
 
 #include "base/sys.h"
 #include "kernel.h"
@@ -37,7 +36,8 @@ struct request {
     int fd;           // -1: the number was given back
     uint32_t events;  // of a poll
     uint64_t user_data;
-    struct iovec memory;  // of a read
+    void *memory;  // of a read
+    uint32_t size;
 };
 
 struct completion {
@@ -202,13 +202,13 @@ static void poll_look(struct ring *ring, struct request *request)
 
 static void read_look(struct ring *ring, struct request *request)
 {
-    ssize_t count = kernel_take(request->fd, request->memory.iov_len);
+    ssize_t count = kernel_take(request->fd, request->size);
 
     if (count == -EAGAIN) return;
     request->live = false;
     if (count > 0) {
-        kernel_user_memory(request->memory.iov_base, (size_t)count, true);
-        memset(request->memory.iov_base, 'r', (size_t)count);
+        kernel_user_memory(request->memory, (size_t)count, true);
+        memset(request->memory, 'r', (size_t)count);
     }
     (void)post(ring, request->user_data, (int32_t)count, false);
 }
@@ -271,11 +271,10 @@ static void begin_poll(struct ring *ring, const struct io_uring_sqe *sqe)
 
 static void begin_read(struct ring *ring, const struct io_uring_sqe *sqe)
 {
-    const struct iovec *iov = (const struct iovec *)(uintptr_t)sqe->addr;
     struct request *request = request_new(ring, sqe);
 
-    kernel_user_memory(iov, sizeof *iov, false);
-    request->memory = *iov;
+    request->memory = (void *)(uintptr_t)sqe->addr;
+    request->size = sqe->len;
     look(ring, request);
 }
 
@@ -313,7 +312,7 @@ static void begin(struct ring *ring, const struct io_uring_sqe *sqe)
         (void)post(ring, sqe->user_data, -EBADF, false);
     } else if (sqe->opcode == IORING_OP_POLL_ADD) {
         begin_poll(ring, sqe);
-    } else if (sqe->opcode == IORING_OP_READV) {
+    } else if (sqe->opcode == IORING_OP_READ) {
         begin_read(ring, sqe);
     } else {
         (void)post(ring, sqe->user_data, -EINVAL, false);

@@ -20,7 +20,6 @@ enum { CAPACITY = 4, READINGS = 3 };
 // A read of a byte. It is kept by its operation, until that has ended, and by who may cancel it.
 struct reading {
     struct rs_op op;
-    struct iovec iov;
     char byte;
     int32_t result;
     bool ended;  // for the owner of the driver
@@ -36,6 +35,7 @@ static _Atomic uint32_t is_begun;
 
 static void reading_unref(struct reading *r)
 {
+    if (r == NULL) return;
     // Acq_rel: the last one frees, after what the others did.
     if (atomic_fetch_sub_explicit(&r->shares, 1, memory_order_acq_rel) == 1) model_free(r);
 }
@@ -64,11 +64,11 @@ static void make_on(const char *reactor)
         struct reading *r = model_alloc(sizeof *r);
 
         model_stream(ends[i], CAPACITY);
-        *r = (struct reading){.iov = {&r->byte, 1}};
-        r->op = (struct rs_op){.code = IORING_OP_READV,
+        *r = (struct reading){0};
+        r->op = (struct rs_op){.code = IORING_OP_READ,
                                .fd = ends[i][0],
                                .offset = (uint64_t)-1,
-                               .address = &r->iov,
+                               .address = &r->byte,
                                .length = 1,
                                .done = reading_done};
         atomic_store_explicit(&r->shares, 2, memory_order_relaxed);
@@ -153,6 +153,11 @@ static void unmake_first(void)
     unmake_others(1);
 }
 
+static void unmake_two(void)
+{
+    unmake_others(2);
+}
+
 static void poll_on_behalf(void)
 {
     (void)rs_driver_poll(driver);
@@ -178,7 +183,7 @@ static void read_cancel_and_put(void)
     unsigned begun = begin(0);
 
     rs_driver_cancel(&readings[0]->op);
-    (void)rs_driver_poll(driver);
+    for (int i = 0; i < 2; i++) (void)rs_ops_reap(driver);
     put(0);
     turn_until(begun);
     rs_driver_unkeep(driver);
@@ -209,9 +214,11 @@ static void read_first_and_second(void)
     own_driver();
     unsigned begun = begin(0);
 
-    turn_until(begun);
+    put(0);
+    (void)rs_ops_reap(driver);
     begun += begin(1);
     rs_driver_cancel(&readings[1]->op);
+    (void)rs_ops_reap(driver);
     turn_until(begun);
     rs_driver_unkeep(driver);
 }
@@ -223,11 +230,16 @@ static void cancel_and_let_go(void)
     reading_unref(readings[0]);
 }
 
-static void make_let_go(void)
+static void unmake_let_go(void)
 {
-    make();
-    // Relaxed: the threads are not there yet.
-    atomic_store_explicit(&readings[0]->shares, 3, memory_order_relaxed);
+    readings[0] = NULL;
+    unmake_first();
+}
+
+static void unmake_two_let_go(void)
+{
+    readings[0] = NULL;
+    unmake_two();
 }
 
 // ---- More than fit ----
@@ -277,11 +289,6 @@ static void put_two(void)
 {
     put(0);
     put(1);
-}
-
-static void unmake_two(void)
-{
-    unmake_others(2);
 }
 
 // ---- The end of the driver ----
@@ -347,7 +354,6 @@ static void cancel_and_end(void)
 
 struct work_job {
     struct rs_fs_job job;
-    struct iovec iov;
     char byte;
 };
 
@@ -372,11 +378,10 @@ static bool job_describe(struct rs_fs_job *base)
 {
     struct work_job *job = ROUSE_CONTAINER_OF(base, struct work_job, job);
 
-    job->iov = (struct iovec){&job->byte, 1};
-    base->op = (struct rs_op){.code = IORING_OP_READV,
+    base->op = (struct rs_op){.code = IORING_OP_READ,
                               .fd = ends[0][0],
                               .offset = (uint64_t)-1,
-                              .address = &job->iov,
+                              .address = &job->byte,
                               .length = 1};
     return true;
 }
@@ -445,20 +450,48 @@ static void work_with_two_wakers(void)
     rs_driver_unkeep(driver);
 }
 
+enum { BEGUN = 1, ENDED = 2 };
+
 static void begin_and_turn(void)
 {
     own_driver();
-    (void)work_poll(0);
-    // Release, with the acquire in end_elsewhere().
-    atomic_store_explicit(&is_begun, 1, memory_order_release);
+    uint32_t how = work_poll(0) == ROUSE_READY ? ENDED : BEGUN;
+
+    // Release, with the acquire in has_begun().
+    atomic_store_explicit(&is_begun, how, memory_order_release);
     turn_until_done(&turner);
     rs_driver_unkeep(driver);
 }
 
+static uint32_t has_begun(void)
+{
+    uint32_t how;
+
+    // Acquire, with the release in begin_and_turn().
+    while ((how = atomic_load_explicit(&is_begun, memory_order_acquire)) == 0) model_relax();
+    return how;
+}
+
 static void end_elsewhere(void)
 {
-    // Acquire, with the release in begin_and_turn().
-    while (atomic_load_explicit(&is_begun, memory_order_acquire) == 0) model_relax();
+    (void)has_begun();
+    rs_fs_work_end(&work);
+    turner_end(&turner);
+}
+
+// What its thread has begun another one waits for: a task that has moved.
+static void make_moved(void)
+{
+    make_work();
+    wakers[1].thread = 2;
+}
+
+static void wait_elsewhere(void)
+{
+    bool waits = has_begun() == BEGUN;
+
+    while (waits && work_poll(1) == ROUSE_PENDING) model_park();
+    model_claim(work.result == 1, "the work was done, by the ring or by the pool");
     rs_fs_work_end(&work);
     turner_end(&turner);
 }
@@ -496,9 +529,9 @@ const struct model_scenario model_op_scenarios[] = {
      .check = unmake_first},
     {.name = "op_cancel_too_late",
      .about = "what has ended is not kept among those to be cancelled",
-     .setup = make_let_go,
-     .threads = {read_first_and_second, put_first, cancel_and_let_go},
-     .check = unmake_two},
+     .setup = make,
+     .threads = {read_first_and_second, cancel_and_let_go},
+     .check = unmake_two_let_go},
     {.name = "op_cancel_by_owner",
      .about = "the owner cancels, in time and too late",
      .setup = make,
@@ -506,9 +539,9 @@ const struct model_scenario model_op_scenarios[] = {
      .check = unmake_first},
     {.name = "op_cancel_and_let_go",
      .about = "who cancels may be the last to have the record",
-     .setup = make_let_go,
+     .setup = make,
      .threads = {read_first, cancel_and_let_go, put_first},
-     .check = unmake_first},
+     .check = unmake_let_go},
     {.name = "op_more_than_fit",
      .about = "what does not fit is turned down, and all that does can be cancelled",
      .setup = make,
@@ -558,6 +591,11 @@ const struct model_scenario model_op_scenarios[] = {
      .about = "the last waker is woken at the end of a file's work",
      .setup = make_work,
      .threads = {work_with_two_wakers, put_first},
+     .check = unmake_work},
+    {.name = "op_work_moved",
+     .about = "the end of a file's work wakes who waits for it, on whatever thread",
+     .setup = make_moved,
+     .threads = {begin_and_turn, wait_elsewhere, put_first},
      .check = unmake_work},
     {.name = "op_work_ended_elsewhere",
      .about = "another thread gives up a file's work, before its end or after",

@@ -81,12 +81,12 @@ static void moving_done(struct rs_op *op, int32_t result)
 // Reads into `to`, or writes from it; returns the operation that the ring was given.
 static uint8_t moves(struct moving *m, uint8_t code, char *to, size_t size)
 {
-    *m = (struct moving){.iov = {{to, size}, {memory, 1}}};
+    *m = (struct moving){0};
     m->op = (struct rs_op){.code = code,
-                           .fd = ends[code == IORING_OP_READV ? 0 : 1],
+                           .fd = ends[code == IORING_OP_READ ? 0 : 1],
                            .offset = (uint64_t)-1,
-                           .address = m->iov,
-                           .length = 1,
+                           .address = to,
+                           .length = (uint32_t)size,
                            .may_fix = true,
                            .done = moving_done};
     if (rs_driver_submit(driver, &m->op) < 0) abort();
@@ -101,7 +101,7 @@ static uint8_t reads(char *to, size_t size)
 
     memset(to, 0, 4);
     if (write(ends[1], "data", 4) != 4) abort();
-    uint8_t code = moves(&m, IORING_OP_READV, to, size);
+    uint8_t code = moves(&m, IORING_OP_READ, to, size);
 
     return m.result == 4 && memcmp(to, "data", 4) == 0 ? code : 0;
 }
@@ -111,15 +111,15 @@ static void pieces_are_used(void)
     struct moving m;
     char text[4];
 
-    claim(reads(page(2), PAGE) == IORING_OP_READV, "memory is read into as any other");
+    claim(reads(page(2), PAGE) == IORING_OP_READ, "memory is read into as any other");
     claim(rouse_file_memory_register(page(2), 2 * PAGE) == 0 &&
               reads(page(2), 2 * PAGE) == IORING_OP_READ_FIXED,
           "and, once it is registered, as such");
     claim(reads(page(4) - 4, 4) == IORING_OP_READ_FIXED, "each part of it is");
-    claim(reads(page(4) - 4, 5) == IORING_OP_READV && reads(page(2) - 1, 5) == IORING_OP_READV,
+    claim(reads(page(4) - 4, 5) == IORING_OP_READ && reads(page(2) - 1, 5) == IORING_OP_READ,
           "not one that goes beyond");
     memcpy(page(3), "back", 4);
-    claim(moves(&m, IORING_OP_WRITEV, page(3), 4) == IORING_OP_WRITE_FIXED && m.result == 4 &&
+    claim(moves(&m, IORING_OP_WRITE, page(3), 4) == IORING_OP_WRITE_FIXED && m.result == 4 &&
               read(ends[0], text, 4) == 4 && memcmp(text, "back", 4) == 0,
           "it is written from as well");
     claim(rouse_file_memory_register(page(8), PAGE) == 0 &&
@@ -128,11 +128,11 @@ static void pieces_are_used(void)
           "so is a second piece, beside the first");
     claim(rouse_file_memory_unregister(page(2)) == 0 &&
               rouse_file_memory_register(page(16), PAGE) == 0 &&
-              reads(page(2), 4) == IORING_OP_READV && reads(page(16), 4) == IORING_OP_READ_FIXED,
+              reads(page(2), 4) == IORING_OP_READ && reads(page(16), 4) == IORING_OP_READ_FIXED,
           "one that was given back is not, the next one in its place is");
     (void)rouse_file_memory_unregister(page(8));
     (void)rouse_file_memory_unregister(page(16));
-    claim(reads(page(8), 4) == IORING_OP_READV && reads(page(16), 4) == IORING_OP_READV,
+    claim(reads(page(8), 4) == IORING_OP_READ && reads(page(16), 4) == IORING_OP_READ,
           "nor the others, in the end");
 }
 
@@ -200,11 +200,11 @@ static void one_piece_is_refused(void)
     refusals_left = 1;
     if (rouse_file_memory_register(page(2), PAGE) < 0) abort();
     if (rouse_file_memory_register(page(8), PAGE) < 0) abort();
-    claim(reads(page(2), 4) == IORING_OP_READV && lines == 1,
+    claim(reads(page(2), 4) == IORING_OP_READ && lines == 1,
           "a piece that is refused is as any other memory, and one line says so");
     claim(reads(page(8), 4) == IORING_OP_READ_FIXED, "the next one is used");
     requests = 0;
-    claim(reads(page(2), 4) == IORING_OP_READV && requests == 0, "the first is not tried again");
+    claim(reads(page(2), 4) == IORING_OP_READ && requests == 0, "the first is not tried again");
     (void)rouse_file_memory_unregister(page(2));
     if (rouse_file_memory_register(page(2), PAGE) < 0) abort();
     claim(reads(page(2), 4) == IORING_OP_READ_FIXED, "unless it is registered anew");
@@ -220,9 +220,9 @@ static void the_table_is_refused(void)
     refusals_left = 1;
     if (rouse_file_memory_register(page(2), PAGE) < 0) abort();
     requests = 0;
-    claim(reads(page(2), 4) == IORING_OP_READV && requests == 1 && refusals_left == 0,
+    claim(reads(page(2), 4) == IORING_OP_READ && requests == 1 && refusals_left == 0,
           "a kernel that knows of no such thing");
-    claim(reads(page(2), 4) == IORING_OP_READV && requests == 1, "is not asked again");
+    claim(reads(page(2), 4) == IORING_OP_READ && requests == 1, "is not asked again");
     driver_close();
     driver_open();
     claim(reads(page(2), 4) == IORING_OP_READ_FIXED && lines == 1, "but for another ring");
@@ -247,11 +247,11 @@ static bool job_describe(struct rs_fs_job *base)
 {
     struct job *job = ROUSE_CONTAINER_OF(base, struct job, job);
 
-    base->op = (struct rs_op){.code = IORING_OP_READV,
+    base->op = (struct rs_op){.code = IORING_OP_READ,
                               .fd = ends[0],
                               .offset = (uint64_t)-1,
-                              .address = &job->iov,
-                              .length = 1,
+                              .address = job->iov.iov_base,
+                              .length = (uint32_t)job->iov.iov_len,
                               .may_fix = true};
     return true;
 }
@@ -292,7 +292,7 @@ static void the_pool_helps_out(void)
     pretends = true;
     claim(works(page(2)) == IORING_OP_READ_FIXED,
           "where the ring has not the memory that it said it had, the pool reads");
-    claim(works(page(2)) == IORING_OP_READV, "and then the ring, as it reads into any other");
+    claim(works(page(2)) == IORING_OP_READ, "and then the ring, as it reads into any other");
     pretends = false;
     (void)rouse_file_memory_unregister(page(2));
     rs_blocking_pool_close(&pool);
