@@ -155,6 +155,18 @@ settled_counts() {
     echo "$counts"
 }
 
+# differs_from COUNTS: what lives in the server is soon something else.
+differs_from() {
+    local i
+
+    for ((i = 0; i < 60; i++)); do
+        [[ $(live_counts) == "$1" ]] || return 0
+        sleep 0.1
+    done
+    echo "it is still: $1"
+    return 1
+}
+
 # returns_to COUNTS: what lives in the server is soon as it was.
 returns_to() {
     local i counts

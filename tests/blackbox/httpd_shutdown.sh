@@ -15,6 +15,30 @@ truncate -s 32M "$site/sparse"
 sum=$(sha256sum <"$site/sparse")
 get='GET /hello.txt HTTP/1.1\r\nHost: a\r\n'
 
+# request_begins: half of a head is at the server, by a new `connection`.
+request_begins() {
+    local counts
+
+    counts=$(live_counts)
+    exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return
+    send "$connection" "$get"
+    differs_from "$counts" || return
+    sleep 0.1  # it is accepted, and what was sent is read at once
+}
+
+# A signal has arrived: nobody is let in any more.
+nobody_is_let_in() {
+    local i probe
+
+    for ((i = 0; i < 200; i++)); do
+        if ! { exec {probe}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; then return 0; fi
+        exec {probe}>&-
+        sleep 0.025
+    done
+    echo 'a new connection was taken'
+    return 1
+}
+
 # Each of these ends the server that was started before.
 
 ends_with() {  # ends_with STATUS SECONDS
@@ -60,12 +84,8 @@ download_is_finished() {
         sleep 0.05
     done
     kill -TERM "$server_pid"
-    sleep 0.2
+    nobody_is_let_in || return
     kill -0 "$server_pid" || return
-    if status_is 200 /hello.txt; then
-        echo 'a new connection was served'
-        return 1
-    fi
     wait "$pid" || return
     [[ $(sha256sum <"$scratch/got") == "$sum" ]] && ends_with 0 4
 }
@@ -74,11 +94,9 @@ download_is_finished() {
 request_is_finished() {
     local connection got
 
-    exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return
-    send "$connection" "$get"
-    sleep 0.2
+    request_begins || return
     kill -TERM "$server_pid"
-    sleep 0.2
+    nobody_is_let_in || return
     send "$connection" '\r\n'
     got=$(timeout 5 cat <&"$connection")
     exec {connection}>&-
@@ -86,15 +104,13 @@ request_is_finished() {
     [[ $got == 'HTTP/1.1 200 '*'Connection: close'*'Hello, World!' ]] && ends_with 0 2
 }
 
-# With --grace 0.5: a request that never ends does not keep the server.
+# With --grace 1: a request that never ends does not keep the server.
 grace_ends() {
     local connection status
 
-    exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return
-    send "$connection" "$get"
-    sleep 0.2
+    request_begins || return
     kill -TERM "$server_pid"
-    sleep 0.25
+    nobody_is_let_in || return
     kill -0 "$server_pid" || return
     ends_with 0 3
     status=$?
@@ -105,11 +121,9 @@ grace_ends() {
 second_signal_ends() {  # second_signal_ends FIRST SECOND
     local connection status
 
-    exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return
-    send "$connection" "$get"
-    sleep 0.2
+    request_begins || return
     kill "-$1" "$server_pid"
-    sleep 0.2
+    nobody_is_let_in || return
     kill -0 "$server_pid" || return
     kill "-$2" "$server_pid"
     ends_with 1 2
@@ -149,7 +163,7 @@ for reactor in epoll poll; do
         claim "$with: a download is finished" download_is_finished
         server_start "${options[@]}" || exit 1
         claim "$with: a request is finished" request_is_finished
-        server_start "${options[@]}" --grace 0.5 || exit 1
+        server_start "${options[@]}" --grace 1 || exit 1
         claim "$with: the grace ends" grace_ends
         server_start "${options[@]}" || exit 1
         claim "$with: a second signal ends it at once" second_signal_ends TERM TERM
