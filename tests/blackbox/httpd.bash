@@ -65,3 +65,19 @@ status_is() {
     echo "$got"
     [[ $got == "$expected" ]]
 }
+
+# --- with a console ------------------------------------------------------------------------------
+
+# serve OPTION...: starts a server; where its console is, if it has one, stands in $console.
+serve() {
+    server_start --root "$tree/docs/site" --workers 2 "$@" || return
+    console=$(sed -n 's,^console at ,,p' "$scratch/stdout")
+}
+
+leads_to_console() {
+    local location
+
+    location=$(fetch -o /dev/null -w '%{http_code} %{redirect_url}' /console)
+    echo "$location"
+    [[ $location == "307 $console" ]]
+}

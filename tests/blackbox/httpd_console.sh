@@ -8,19 +8,6 @@ set -uo pipefail
 source "$(dirname "$0")/httpd.bash"
 need curl
 
-serve() {  # serve OPTION...
-    server_start --root "$tree/docs/site" --workers 2 "$@" || return
-    console=$(sed -n 's,^console at ,,p' "$scratch/stdout")
-}
-
-leads_to() {  # leads_to ADDRESS
-    local location
-
-    location=$(fetch -o /dev/null -w '%{http_code} %{redirect_url}' /console)
-    echo "$location"
-    [[ $location == "307 $1" ]]
-}
-
 # press STATUS ACTION: what the console answers to it.
 press() {
     local got
@@ -67,7 +54,7 @@ claim 'then /console is a file like any other' status_is 404 /console
 claim 'and ends' server_stops
 
 claim 'it starts with a console' serve --console=127.0.0.1:0 --demo
-claim '/console leads to it' leads_to "$console"
+claim '/console leads to it' leads_to_console
 claim 'whatever the query' status_is 307 '/console?x'
 claim 'its buttons need leave' press 403 leak
 claim 'and it ends' server_stops

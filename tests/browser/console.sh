@@ -16,19 +16,8 @@ browser_start
 pictures=$build/console
 mkdir -p "$pictures"
 
-serve() {  # serve CONSOLE-PORT
-    server_start --root "$tree/docs/site" --workers 2 --console="127.0.0.1:$1" --allow-control \
-        --demo || return
-    console=$(sed -n 's,^console at ,,p' "$scratch/stdout")
-    [[ -n $console ]]
-}
-
-leads_to_console() {
-    local location
-
-    location=$(fetch -o /dev/null -w '%{http_code} %{redirect_url}' /console)
-    echo "$location"
-    [[ $location == "307 $console" ]]
+serve_at() {  # serve_at CONSOLE-PORT
+    serve --console="127.0.0.1:$1" --allow-control --demo
 }
 
 # ---- What is seen ----
@@ -220,7 +209,7 @@ ends() {
     [[ $stopped == 0 ]] && ! grep -qE 'Sanitizer|runtime error|httpd: ' "$scratch/stderr"
 }
 
-claim 'the server starts' serve 0
+claim 'the server starts' serve_at 0
 claim '/console leads to its console' leads_to_console
 claim 'the page comes alive' comes_alive
 claim 'the lanes move' lanes_move
@@ -246,7 +235,7 @@ claim 'the server ends in order' ends
 claim 'the page says that it has gone' comes_true \
     '$("status").dataset.state === "gone" && !$("gone").classList.contains("hidden")'
 port=${console%/}
-claim 'it comes back' serve "${port##*:}"
+claim 'it comes back' serve_at "${port##*:}"
 claim 'and so does the page' comes_true '$("status").dataset.state === "live"'
 claim 'and ends' ends
 finish
