@@ -185,31 +185,34 @@ static bool claim_next(struct rs_chain *chain, uint64_t *before, struct rs_chunk
                                                    memory_order_release, memory_order_relaxed);
 }
 
-__attribute__((noinline)) static int claim_slowly(struct rs_chain *chain, uint64_t *before,
-                                                  struct rs_chunk **chunk)
+// Puts an element into a place that is ours. 1 if a receiver waits for it, else 0.
+static inline int fill(struct rs_chain *chain, struct rs_chunk *chunk, uint64_t tail,
+                       const void *element)
 {
-    struct rs_chunk *fresh = NULL;
-    int err = claim(chain, before, chunk, &fresh);
-
-    if (fresh != NULL) chunk_put(chain, fresh);
-    return err;
+    rs_element_copy(element_at(chain, chunk, position_of(tail)), element, chain->element_size);
+    // Release, with the acquire in pop_one(): who sees the mark sees the element.
+    atomic_store_explicit(mark_at(chain, chunk, position_of(tail)), 1, memory_order_release);
+    return (tail & RECEIVER_WAITS) != 0;
 }
 
-int rs_chain_push(struct rs_chain *chain, const void *element, bool *waited)
+__attribute__((noinline)) static int push_slowly(struct rs_chain *chain, const void *element)
+{
+    struct rs_chunk *fresh = NULL;
+    struct rs_chunk *chunk;
+    uint64_t tail;
+    int err = claim(chain, &tail, &chunk, &fresh);
+
+    if (fresh != NULL) chunk_put(chain, fresh);
+    return err < 0 ? err : fill(chain, chunk, tail, element);
+}
+
+int rs_chain_push(struct rs_chain *chain, const void *element)
 {
     struct rs_chunk *chunk;
     uint64_t tail;
 
-    if (ROUSE_UNLIKELY(!claim_next(chain, &tail, &chunk))) {
-        int err = claim_slowly(chain, &tail, &chunk);
-
-        if (err < 0) return err;
-    }
-    rs_element_copy(element_at(chain, chunk, position_of(tail)), element, chain->element_size);
-    // Release, with the acquire in pop_one(): who sees the mark sees the element.
-    atomic_store_explicit(mark_at(chain, chunk, position_of(tail)), 1, memory_order_release);
-    *waited = (tail & RECEIVER_WAITS) != 0;
-    return 0;
+    if (ROUSE_UNLIKELY(!claim_next(chain, &tail, &chunk))) return push_slowly(chain, element);
+    return fill(chain, chunk, tail, element);
 }
 
 // ---- Receivers ----
@@ -249,7 +252,7 @@ static int pop_one(struct rs_chain *chain, void *element)
     for (;;) {
         struct rs_chunk *chunk = front_of(chain, head);
 
-        // Acquire, with the release in rs_chain_push().
+        // Acquire, with the release in fill().
         if (chunk != NULL &&
             atomic_load_explicit(mark_at(chain, chunk, head), memory_order_acquire) != 0) {
             rs_element_copy(element, element_at(chain, chunk, head), chain->element_size);

@@ -60,8 +60,8 @@ void rs_chain_init(struct rs_chain *chain, size_t element_size, size_t count_max
                    const struct rouse_allocator *allocator);
 void rs_chain_deinit(struct rs_chain *chain);
 
-// 0; -EPIPE: closed; -EAGAIN: as many as allowed; -ENOMEM. `*waited`: a receiver waits.
-int rs_chain_push(struct rs_chain *chain, const void *element, bool *waited);
+// 0; 1: and a receiver waits; -EPIPE: closed; -EAGAIN: as many as allowed; -ENOMEM.
+int rs_chain_push(struct rs_chain *chain, const void *element);
 
 // Takes up to `count_max`. How many; -EAGAIN: empty; -EPIPE: and closed. `alone`: there is only one
 // receiver, who calls.

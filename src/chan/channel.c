@@ -113,6 +113,17 @@ void rs_channel_serve_senders(struct rs_channel *ch)
     (void)rs_batch_wake(&batch);
 }
 
+ssize_t rs_channel_pop_slowly(struct rs_channel *ch, char *elements, size_t count_max, bool alone)
+{
+    bool waited;
+
+    if (!ch->is_bounded) return rs_chain_pop(&ch->chain, elements, count_max, alone);
+    ssize_t count = rs_ring_pop(&ch->ring, elements, count_max, &waited);
+
+    if (waited) rs_channel_serve_senders(ch);
+    return count;
+}
+
 static void release_all(struct rs_channel *ch, struct rouse_wait_queue *q,
                         void (*nobody_waits)(struct rs_channel *ch))
 {

@@ -72,13 +72,16 @@ void rs_channel_release_receivers(struct rs_channel *ch);
 // 0, -EAGAIN, -EPIPE, and without a bound -ENOMEM.
 static inline int rs_channel_push(struct rs_channel *ch, const void *element)
 {
-    bool waited = false;
-    int err = ch->is_bounded ? rs_ring_push(&ch->ring, element, &waited)
-                             : rs_chain_push(&ch->chain, element, &waited);
+    int err = ROUSE_LIKELY(ch->is_bounded) ? rs_ring_push(&ch->ring, element)
+                                           : rs_chain_push(&ch->chain, element);
 
-    if (ROUSE_UNLIKELY(waited)) rs_channel_wake_receiver(ch);
-    return err;
+    if (ROUSE_LIKELY(err <= 0)) return err;
+    rs_channel_wake_receiver(ch);
+    return 0;
 }
+
+__attribute__((noinline)) ssize_t rs_channel_pop_slowly(struct rs_channel *ch, char *elements,
+                                                        size_t count_max, bool alone);
 
 // How many were received, 1 to `count_max`; or -EAGAIN, -EPIPE.
 static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size_t count_max)
@@ -87,13 +90,14 @@ static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size
     // the others did.
     bool alone = atomic_load_explicit(&ch->receivers, memory_order_acquire) <= 1;
 
-    if (!ch->is_bounded) return rs_chain_pop(&ch->chain, elements, count_max, alone);
-    bool waited = false;
-    ssize_t count = alone ? (ssize_t)rs_ring_pop_alone(&ch->ring, elements, count_max, &waited) : 0;
+    if (ROUSE_LIKELY(ch->is_bounded && alone)) {
+        bool waited = false;
+        ssize_t count = rs_ring_pop_alone(&ch->ring, elements, count_max, &waited);
 
-    if (count == 0) count = rs_ring_pop(&ch->ring, elements, count_max, &waited);
-    if (ROUSE_UNLIKELY(waited)) rs_channel_serve_senders(ch);
-    return count;
+        if (ROUSE_UNLIKELY(waited)) rs_channel_serve_senders(ch);
+        if (ROUSE_LIKELY(count != 0)) return count;
+    }
+    return rs_channel_pop_slowly(ch, elements, count_max, alone);
 }
 
 #endif

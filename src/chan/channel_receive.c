@@ -42,22 +42,12 @@ static bool queue_for_element(struct rs_channel *ch, struct rouse_waiter *waiter
     return wait;
 }
 
-static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *cx)
+// Waits in the queue, or ends with what has come meanwhile.
+static rouse_poll receive_or_queue(struct rouse_channel_receive *r, struct rs_channel *ch,
+                                   struct rouse_context *cx)
 {
-    struct rouse_channel_receive *r = receive_of(self);
-    struct rs_channel *ch = rs_channel_of_receiver(r->receiver);
-    struct rouse_waker waker;
+    struct rouse_waker waker = rouse_waker_clone(rouse_context_waker(cx));
 
-    if (r->waiter.pushed) {
-        if (rs_waitq_look(&ch->receiving, &r->waiter, cx) == RS_WAITER_QUEUED) {
-            return ROUSE_PENDING;
-        }
-    } else if (!rouse_context_spend(cx)) {
-        return ROUSE_PENDING;
-    }
-    r->output = rs_channel_pop(ch, r->elements, r->count_max);
-    if (r->output != -EAGAIN) return ROUSE_READY;
-    waker = rouse_waker_clone(rouse_context_waker(cx));
     while (!queue_for_element(ch, &r->waiter, &waker)) {
         r->output = rs_channel_pop(ch, r->elements, r->count_max);
         if (r->output == -EAGAIN) continue;
@@ -65,6 +55,22 @@ static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *
         return ROUSE_READY;
     }
     return ROUSE_PENDING;
+}
+
+static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rouse_channel_receive *r = receive_of(self);
+    struct rs_channel *ch = rs_channel_of_receiver(r->receiver);
+
+    if (!r->waiter.pushed) {
+        if (!rouse_context_spend(cx)) return ROUSE_PENDING;
+        // The direct form has looked just now.
+        if (r->output == -EAGAIN) return receive_or_queue(r, ch, cx);
+    } else if (rs_waitq_look(&ch->receiving, &r->waiter, cx) == RS_WAITER_QUEUED) {
+        return ROUSE_PENDING;
+    }
+    r->output = rs_channel_pop(ch, r->elements, r->count_max);
+    return r->output != -EAGAIN ? ROUSE_READY : receive_or_queue(r, ch, cx);
 }
 
 static void receive_drop(struct rouse_future *self)
@@ -133,12 +139,13 @@ int rouse_channel_try_receive(struct rouse_channel_receiver *receiver, void *ele
 }
 
 // Apart, so that the usual way needs no frame for the future.
-__attribute__((noinline)) static ssize_t receive_by_future(struct rouse_channel_receiver *receiver,
-                                                           void *elements, size_t count_max)
+__attribute__((noinline)) static ssize_t receive_by_future(
+    struct rouse_channel_receiver *receiver, void *elements, size_t count_max, ssize_t output)
 {
     struct rouse_channel_receive receive;
 
     rouse_channel_receive_many_init(&receive, receiver, elements, count_max);
+    receive.output = output;
     int err = rouse_await(&receive.base);
 
     return err < 0 ? err : receive.output;
@@ -147,15 +154,16 @@ __attribute__((noinline)) static ssize_t receive_by_future(struct rouse_channel_
 static inline ssize_t receive_directly(struct rouse_channel_receiver *receiver, void *elements,
                                        size_t count_max)
 {
-    if (ROUSE_LIKELY(rs_direct_may_try())) {
-        ssize_t count = rs_channel_pop(rs_channel_of_receiver(receiver), elements, count_max);
+    ssize_t count = 0;
 
+    if (ROUSE_LIKELY(rs_direct_may_try())) {
+        count = rs_channel_pop(rs_channel_of_receiver(receiver), elements, count_max);
         if (ROUSE_LIKELY(count != -EAGAIN)) {
             rs_direct_tried();
             return count;
         }
     }
-    return receive_by_future(receiver, elements, count_max);
+    return receive_by_future(receiver, elements, count_max, count);
 }
 
 ssize_t rouse_channel_receive_many(struct rouse_channel_receiver *receiver, void *elements,

@@ -155,16 +155,15 @@ static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter
     }
 }
 
-// 0, -EAGAIN: full, or others wait; -EPIPE: closed. `*waited`: a receiver waits.
-static inline int rs_ring_push(struct rs_ring *ring, const void *element, bool *waited)
+// 0; 1: and a receiver waits; -EAGAIN: full, or others wait; -EPIPE: closed.
+static inline int rs_ring_push(struct rs_ring *ring, const void *element)
 {
     uint64_t before;
     int err = rs_ring_claim(ring, RS_RING_POSITION, false, &before);
 
     if (err < 0) return err;
     rs_ring_put(ring, rs_ring_position_of(before), element);
-    *waited = (before & RS_RING_RECEIVER_WAITS) != 0;
-    return 0;
+    return (before & RS_RING_RECEIVER_WAITS) != 0;
 }
 
 // Nothing can come any more, after what is there.
@@ -174,12 +173,14 @@ static inline bool rs_ring_is_ended(uint64_t tail)
 }
 
 // Takes what is there, up to `count_max`, for a receiver that is the only one: what it takes is its
-// own before it says so, and it says so once. Returns how many; 0: ask rs_ring_pop() why.
-static inline size_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, size_t count_max,
-                                       bool *waited)
+// own before it says so, and it says so once. Returns how many; -EAGAIN: empty; 0: ask
+// rs_ring_pop().
+static inline ssize_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, size_t count_max,
+                                        bool *waited)
 {
     // Relaxed, as the store below: ours, or of a receiver that has gone. If it lags behind, the
-    // slot holds no element of that position, and rs_ring_pop() sets it right.
+    // slot holds no element of that position, the tail is beyond it, and rs_ring_pop() sets it
+    // right.
     uint32_t position = atomic_load_explicit(&ring->next, memory_order_relaxed);
     size_t count = 0;
 
@@ -188,17 +189,24 @@ static inline size_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, siz
 
         // Acquire, with the release in rs_ring_put().
         if (atomic_load_explicit(&slot->number, memory_order_acquire) != position + 1) break;
-        rs_ring_take(ring, slot, position, elements + count * ring->element_size);
+        rs_ring_take(ring, slot, position, elements);
+        elements += ring->element_size;
         position++;
     } while (++count < count_max);
-    if (count == 0) return 0;
+    if (ROUSE_UNLIKELY(count == 0)) {
+        // Relaxed: as in pop_one().
+        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+        bool empty = rs_ring_position_of(tail) == position && (tail & RS_RING_CLOSED) == 0;
+
+        return empty ? -EAGAIN : 0;
+    }
     atomic_store_explicit(&ring->next, position, memory_order_relaxed);
     // Release, with the acquire in rs_ring_length() and rs_ring_wait_for_place().
     uint64_t before =
         atomic_fetch_add_explicit(&ring->head, count * RS_RING_POSITION, memory_order_release);
 
     *waited = (before & RS_RING_SENDER_WAITS) != 0;
-    return count;
+    return (ssize_t)count;
 }
 
 // Takes up to `count_max`. How many; -EAGAIN: empty; -EPIPE: and will be so. `*waited`: a sender
