@@ -46,14 +46,24 @@ static _Atomic char *mark_at(const struct rs_chain *chain, struct rs_chunk *chun
     return (_Atomic char *)&chunk->places[chain->marks_at + (position & chain->mask)];
 }
 
+// Of a chunk that is ours alone: no element is in it, whatever its places hold.
+static void chunk_clear(const struct rs_chain *chain, struct rs_chunk *chunk)
+{
+    // Relaxed: as said.
+    atomic_store_explicit(&chunk->next, NULL, memory_order_relaxed);
+    memset(chunk->places + chain->marks_at, 0, chain->mask + 1);
+}
+
 // An empty chunk that is the caller's; NULL: no memory.
 static struct rs_chunk *chunk_get(struct rs_chain *chain)
 {
-    // Acquire, with the release in chunk_put(): it has been cleared. A new one is zeroed.
+    // Acquire, with the release in chunk_put(): it has been cleared.
     struct rs_chunk *chunk = atomic_exchange_explicit(&chain->spare, NULL, memory_order_acquire);
 
     if (chunk != NULL) return chunk;
-    return rs_alloc(chain->allocator, chunk_size(chain));
+    chunk = rs_alloc_uncleared(chain->allocator, chunk_size(chain));
+    if (chunk != NULL) chunk_clear(chain, chunk);
+    return chunk;
 }
 
 // Keeps one for the next who needs it.
@@ -217,15 +227,6 @@ int rs_chain_push(struct rs_chain *chain, const void *element)
 
 // ---- Receivers ----
 
-// Nothing in it is in use.
-static void recycle(struct rs_chain *chain, struct rs_chunk *chunk)
-{
-    // Relaxed: it is ours alone.
-    atomic_store_explicit(&chunk->next, NULL, memory_order_relaxed);
-    memset(chunk->places + chain->marks_at, 0, chain->mask + 1);
-    chunk_put(chain, chunk);
-}
-
 // The chunk of the next position; NULL if it is not there yet.
 static struct rs_chunk *front_of(struct rs_chain *chain, uint64_t head)
 {
@@ -239,7 +240,10 @@ static struct rs_chunk *front_of(struct rs_chain *chain, uint64_t head)
     if (next == NULL) return NULL;
     chain->front = next;
     chain->front_end = head + chain->mask + 1;
-    if (front != NULL) recycle(chain, front);
+    if (front != NULL) {
+        chunk_clear(chain, front);
+        chunk_put(chain, front);
+    }
     return next;
 }
 
