@@ -13,6 +13,7 @@
 #ifndef RS_CHAN_SLOT_H
 #define RS_CHAN_SLOT_H
 
+#include <rouse/compiler.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,9 +41,14 @@ static inline uint64_t rs_slot_mark(const rs_slot_word *slot)
     return atomic_load_explicit(slot, memory_order_acquire);
 }
 
-static inline size_t rs_slot_part(size_t at, size_t size)
+// Copies a word of the message, or what is left of it. The usual way, a whole word, is a move.
+static inline void rs_slot_copy(void *to, const void *from, size_t left)
 {
-    return size - at < RS_SLOT_WORD ? size - at : RS_SLOT_WORD;
+    if (ROUSE_LIKELY(left >= RS_SLOT_WORD)) {
+        memcpy(to, from, RS_SLOT_WORD);
+    } else {
+        memcpy(to, from, left);
+    }
 }
 
 static inline void rs_slot_write(rs_slot_word *slot, uint64_t n, const void *from, size_t size)
@@ -52,7 +58,7 @@ static inline void rs_slot_write(rs_slot_word *slot, uint64_t n, const void *fro
     for (size_t at = 0; at < size; at += RS_SLOT_WORD) {
         uint64_t word = 0;
 
-        memcpy(&word, (const char *)from + at, rs_slot_part(at, size));
+        rs_slot_copy(&word, (const char *)from + at, size - at);
         // Release, with the acquire in rs_slot_read(): who sees it sees that the mark has changed.
         atomic_store_explicit(&slot[1 + at / RS_SLOT_WORD], word, memory_order_release);
     }
@@ -69,7 +75,7 @@ static inline uint64_t rs_slot_read(const rs_slot_word *slot, void *to, size_t s
         // the mark has changed.
         uint64_t word = atomic_load_explicit(&slot[1 + at / RS_SLOT_WORD], memory_order_acquire);
 
-        memcpy((char *)to + at, &word, rs_slot_part(at, size));
+        rs_slot_copy((char *)to + at, &word, size - at);
     }
     return rs_slot_mark(slot);
 }
