@@ -10,14 +10,8 @@
 void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                    struct rouse_waker *waker)
 {
-    waiter->waker = *waker;
+    rs_waitq_append(q, waiter, *waker);
     waker->vtable = NULL;
-    waiter->next = NULL;
-    waiter->prev = q->last;
-    *(q->last != NULL ? &q->last->next : &q->first) = waiter;
-    q->last = waiter;
-    waiter->state = RS_WAITER_QUEUED;
-    waiter->pushed = true;
 }
 
 void rs_waitq_push_front(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
@@ -37,9 +31,8 @@ void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                      enum rs_waiter_state state, struct rouse_waker *waker)
 {
     *waker = waiter->waker;
-    waiter->waker = (struct rouse_waker){0};
-    *(waiter->prev != NULL ? &waiter->prev->next : &q->first) = waiter->next;
-    *(waiter->next != NULL ? &waiter->next->prev : &q->last) = waiter->prev;
+    waiter->waker.vtable = NULL;
+    rs_waitq_unlink(q, waiter);
     // Release, with the acquire in rs_waitq_look(): what was written before a grant is seen.
     atomic_store_explicit(rs_waiter_state_of(waiter), (uint32_t)state, memory_order_release);
 }
@@ -123,8 +116,9 @@ static void let_out(struct rouse_wait_queue *q)
     rs_waitq_unlock(q);
 }
 
-enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
-                                   struct rouse_context *cx)
+// Out of line: what polls for the first time, and calls this later, then needs few registers.
+__attribute__((noinline)) enum rs_waiter_state rs_waitq_look(
+    struct rouse_wait_queue *q, struct rouse_waiter *waiter, struct rouse_context *cx)
 {
     const struct rouse_waker *waker = rouse_context_waker(cx);
     struct rouse_waker spare;
@@ -158,13 +152,16 @@ enum rs_waiter_state rs_waitq_look(struct rouse_wait_queue *q, struct rouse_wait
 
 enum rs_waiter_state rs_waitq_leave(struct rouse_wait_queue *q, struct rouse_waiter *waiter)
 {
-    struct rouse_waker waker = {0};
-
     rs_waitq_lock(q);
     enum rs_waiter_state state = (enum rs_waiter_state)waiter->state;
 
-    if (state == RS_WAITER_QUEUED) rs_waitq_settle(q, waiter, RS_WAITER_IDLE, &waker);
+    // From then on it is ours, with its waker.
+    if (state == RS_WAITER_QUEUED) {
+        rs_waitq_unlink(q, waiter);
+        waiter->state = RS_WAITER_IDLE;
+    }
     rs_waitq_unlock(q);
-    rouse_waker_drop(&waker);
-    return found(q, state);
+    if (state != RS_WAITER_QUEUED) return found(q, state);
+    rouse_waker_drop(&waiter->waker);
+    return RS_WAITER_QUEUED;
 }

@@ -50,11 +50,10 @@ static inline _Atomic uint32_t *rs_waiter_state_of(struct rouse_waiter *waiter)
     return (_Atomic uint32_t *)&waiter->state;
 }
 
+// The rest is written when it is pushed.
 static inline void rs_waiter_init(struct rouse_waiter *waiter, uint64_t want)
 {
-    waiter->waker = (struct rouse_waker){0};
     waiter->want = want;
-    waiter->state = RS_WAITER_IDLE;
     waiter->pushed = false;
 }
 
@@ -65,6 +64,20 @@ static inline bool rs_waitq_is_empty(const struct rouse_wait_queue *q)
     return q->first == NULL;
 }
 
+// Puts an idle waiter at the end, with its waker. Inline, by value: what is in registers until the
+// lock is ours need not be written before it, where each store would hold it up.
+static inline void rs_waitq_append(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
+                                   struct rouse_waker waker)
+{
+    waiter->waker = waker;
+    waiter->next = NULL;
+    waiter->prev = q->last;
+    *(q->last != NULL ? &q->last->next : &q->first) = waiter;
+    q->last = waiter;
+    waiter->state = RS_WAITER_QUEUED;
+    waiter->pushed = true;
+}
+
 // Puts an idle waiter at the end. Takes the share in `waker`.
 void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                    struct rouse_waker *waker);
@@ -72,6 +85,12 @@ void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
 // Puts one at the front that was there before.
 void rs_waitq_push_front(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                          struct rouse_waker *waker);
+
+static inline void rs_waitq_unlink(struct rouse_wait_queue *q, const struct rouse_waiter *waiter)
+{
+    *(waiter->prev != NULL ? &waiter->prev->next : &q->first) = waiter->next;
+    *(waiter->next != NULL ? &waiter->next->prev : &q->last) = waiter->prev;
+}
 
 // Takes a queued waiter out, into `state`, and moves its waker to `waker`.
 void rs_waitq_settle(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
