@@ -13,21 +13,31 @@ static size_t first_arm(rouse_select_order order, size_t count)
     return order == ROUSE_SELECT_BIASED ? 0 : rs_random_below((uint32_t)count);
 }
 
+// Polls the arms from `begin` on until one ends. Returns which, or `end`.
+static inline size_t poll_some(struct rouse_future **arms, size_t begin, size_t end,
+                               struct rouse_context *cx)
+{
+    for (size_t arm = begin; arm < end; arm++) {
+        if (rouse_future_poll(arms[arm], cx) == ROUSE_READY) return arm;
+    }
+    return end;
+}
+
 // ROUSE_READY, and the winner, when an arm ended; the others are then dropped.
 static rouse_poll arms_poll_any(struct rouse_future **arms, size_t count, rouse_select_order order,
                                 struct rouse_context *cx, size_t *winner)
 {
     size_t start = first_arm(order, count);
+    size_t arm = poll_some(arms, start, count, cx);
 
-    for (size_t i = 0; i < count; i++) {
-        size_t arm = start + i < count ? start + i : start + i - count;
-
-        if (rouse_future_poll(arms[arm], cx) == ROUSE_PENDING) continue;
-        *winner = arm;
-        rs_arms_drop_running(arms, count);
-        return ROUSE_READY;
+    if (arm == count) {
+        if (start == 0) return ROUSE_PENDING;
+        arm = poll_some(arms, 0, start, cx);
+        if (arm == start) return ROUSE_PENDING;
     }
-    return ROUSE_PENDING;
+    *winner = arm;
+    rs_arms_drop_running(arms, count);
+    return ROUSE_READY;
 }
 
 static rouse_poll select_poll(struct rouse_future *self, struct rouse_context *cx)
