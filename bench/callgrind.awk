@@ -47,11 +47,12 @@ file > 1 && FNR == 1 {
     next
 }
 
-# A name may have the depth of its recursion behind it, and a version.
+# A name may have the depth of its recursion behind it, a version, and what the compiler made of it.
 /^fn=/ {
     name = substr($0, 4)
     sub(/'[0-9]+$/, "", name)
     sub(/@.*$/, "", name)
+    sub(/\.(isra|constprop|part|cold|lto_priv).*$/, "", name)
     if (name ~ /^0x/) name = "(unknown)"
     next
 }

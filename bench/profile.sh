@@ -74,7 +74,7 @@ print_line() {
                 (floor == "" ? "" : sprintf("%.0f", f[1])), tenths($3),
                 (floor == "" ? "" : tenths(f[2])), tenths($4), hundredths($5), hundredths($6)
         }
-        NR > 1 && NR <= 6 { printf "%s`%s` %.0f", (NR > 2 ? ", " : ""), $1, $2 }
+        NR > 1 && NR <= 6 && $2 >= 0.5 { printf "%s`%s` %.0f", (NR > 2 ? ", " : ""), $1, $2 }
         END { print " |" }' "$scratch/counted"
 }
 
