@@ -247,6 +247,11 @@ static void report(const char *name, const struct group *group)
         tries += group->ones[t]->tries;
         waits += group->ones[t]->waits;
     }
+    // One of the others was done before these began: the machine had something else to do.
+    if (tries == 0) {
+        printf("%-18s not tried\n", name);
+        return;
+    }
     printf("%-18s %5.1f %% wait", name, 100.0 * (double)waits / (double)tries);
     report_by(group, IN_TIME, 1e3, "us");
     report_by(group, IN_TURNS, 1, "turns");
