@@ -502,7 +502,8 @@ static int workers_init(struct rs_sched *sched, const struct rs_sched_options *o
 
 static void pool_drained(void *data)
 {
-    rs_sched_notify_all(data);  // a virtual clock may jump now
+    // A virtual clock may jump now. A real one goes on, and no worker has to come for it.
+    if (rs_clock_is_virtual()) rs_sched_notify_all(data);
 }
 
 static void pools_init(struct rs_sched *sched, const struct rs_sched_options *o)
