@@ -20,6 +20,7 @@ struct rouse_executor_options {
     size_t task_limit;                        // live tasks; 0: no limit
     // "epoll", "io_uring", "poll", or "auto": the best for sockets; NULL: ROUSE_REACTOR, or "auto"
     const char *reactor;
+    bool no_spin;  // as in struct rouse_runtime_options
 };
 
 /// Makes an executor and its first spawner.

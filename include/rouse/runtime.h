@@ -32,6 +32,7 @@ struct rouse_runtime_options {
     unsigned lookup_threads;  // that look up names, at most; 0: 16
     size_t lookup_queue;      // names waiting for a thread, at most; 0: 1024
     bool histograms;          // of polls' times; see rouse_metrics_histogram()
+    bool no_spin;             // threads without work sleep at once, as with ROUSE_SPIN=0
 };
 
 /// Starts a runtime. `options` may be NULL.

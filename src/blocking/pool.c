@@ -7,12 +7,15 @@
 //
 //     starting ---> looking <---------- woken <------------+
 //     (coming)      at the queue        (coming)           | submit, close
-//                     |    |                               |
-//               a job |    | none ---> idle, asleep -------+
-//                     v    |             |
-//                  running |             | keep-alive over, or closed: a last look
-//                     |    |             v
-//                     +----+           left ---> joined by the next one
+//                    ^ |   |                               |
+//                    | |   | none ---> idle, asleep -------+
+//        a job, or   | |   |   ^         |
+//    the time is over| |   |   |         | keep-alive over, or closed: a last look
+//                    | |   |   |         v
+//     spinning ------+ |   +---+       left ---> joined by the next one
+//     (coming)         | a job
+//         ^            v
+//         +--------- running
 //
 // A submitter compares the length of the queue with the number of threads that are coming, and
 // only if there are too few wakes an idle thread or starts one. A thread that wakes by itself at
@@ -110,7 +113,8 @@ struct rs_blocking_counts rs_blocking_pool_counts(struct rs_blocking_pool *pool)
 
     rs_lock(&pool->lock);
     size_t jobs = rs_blocking_pool_jobs(pool);
-    size_t busy = pool->coming + (jobs > pool->queued ? jobs - pool->queued : 0);
+    size_t busy = pool->coming - pool->is_spinning +
+                  (jobs > pool->queued ? jobs - pool->queued : 0);
     counts.threads = pool->threads;
     counts.idle = counts.threads > busy ? counts.threads - busy : 0;
     counts.queued = pool->queued;
@@ -146,21 +150,54 @@ static void threads_add(struct rs_blocking_pool *pool, int amount)
     rs_counter_add(RS_COUNTER_THREADS, amount);
 }
 
-// Call with the lock held; it is released for the time of each job.
-static void run_queued(struct rs_blocking_pool *pool)
+// Call with the lock held; it is released for the time of each job. Returns whether there was any.
+static bool run_queued(struct rs_blocking_pool *pool)
 {
     struct rs_blocking_job *job;
+    bool any = false;
 
     while (!pool->closed && (job = queue_pop(pool)) != NULL) {
+        any = true;
         rs_unlock(&pool->lock);
         job_end(pool, job, 0);
         rs_lock(&pool->lock);
     }
+    return any;
+}
+
+// Call with the lock held. Ends the spin of the thread that spins, if one does.
+static void call_spinner(struct rs_blocking_pool *pool)
+{
+    // Relaxed: the spinner looks at the queue under the lock.
+    if (pool->is_spinning) atomic_store_explicit(&pool->called, true, memory_order_relaxed);
+}
+
+// Call with the lock held; it is released for the time of the spin. The thread counts as coming
+// meanwhile, so whoever submits a job wakes nobody for it; and so it has to look at the queue when
+// this returns. Only one spins. Returns whether it did.
+static bool spin(struct rs_blocking_pool *pool)
+{
+    if (pool->is_spinning || !rs_spin_is_worth_it(&pool->spin)) return false;
+    struct rs_spinning spinning = rs_spin_begin(&pool->spin);
+
+    pool->is_spinning = true;
+    pool->coming++;
+    // Relaxed, both: as in call_spinner().
+    atomic_store_explicit(&pool->called, false, memory_order_relaxed);
+    rs_unlock(&pool->lock);
+    while (!atomic_load_explicit(&pool->called, memory_order_relaxed) &&
+           rs_spin_goes_on(&spinning)) {
+    }
+    rs_lock(&pool->lock);
+    pool->coming--;
+    pool->is_spinning = false;
+    return true;
 }
 
 // Call with the lock held; it is released for the time of the sleep. Returns false if the time was
-// over. The thread may have been chosen all the same: the caller looks at the queue.
-static bool idle_wait(struct rs_blocking_pool *pool, struct pool_thread *thread)
+// over. The thread may have been chosen all the same: the caller looks at the queue. `has_spun`: in
+// vain, just before.
+static bool idle_wait(struct rs_blocking_pool *pool, struct pool_thread *thread, bool has_spun)
 {
     int err;
 
@@ -168,8 +205,15 @@ static bool idle_wait(struct rs_blocking_pool *pool, struct pool_thread *thread)
     atomic_store_explicit(&thread->woken, 0, memory_order_relaxed);
     rs_list_push_front(&pool->idle, &thread->link);
     rs_unlock(&pool->lock);
+    uint64_t begin_ns = rouse_now_ns();
     err = word_wait(&thread->woken, 0, pool->keep_alive_ns);
+    uint64_t slept_ns = rouse_now_ns() - begin_ns;
     rs_lock(&pool->lock);
+    if (has_spun) {
+        rs_spin_was_in_vain(&pool->spin, err != -ETIMEDOUT);
+    } else {
+        rs_spin_slept(&pool->spin, slept_ns, err != -ETIMEDOUT);
+    }
     if (rs_list_is_empty(&thread->link)) {
         pool->coming--;
     } else {
@@ -209,9 +253,14 @@ static void *pool_thread(void *arg)
     rs_lock(&pool->lock);
     pool->coming--;
     while (stays) {
-        run_queued(pool);
+        bool has_spun = run_queued(pool) && spin(pool);
+
+        if (has_spun && pool->queued > 0) {
+            rs_spin_paid(&pool->spin);
+            continue;
+        }
         // A job may have come while the time ran out.
-        stays = !pool->closed && (idle_wait(pool, &thread) || pool->queued > 0);
+        stays = !pool->closed && (idle_wait(pool, &thread, has_spun) || pool->queued > 0);
     }
     thread_leave(pool);
     return NULL;
@@ -306,6 +355,7 @@ int rs_blocking_pool_submit(struct rs_blocking_pool *pool, struct rs_blocking_jo
         job_counted(pool);
         rs_list_push_back(&pool->queue, &job->link);
         pool->queued++;
+        call_spinner(pool);
         if (pool->queued > pool->coming) chosen = choose(pool);
         start = pool->queued > pool->coming && pool->threads < pool->threads_max;
         threads_add(pool, start);
@@ -347,6 +397,7 @@ void rs_blocking_pool_close(struct rs_blocking_pool *pool)
 
     rs_lock(&pool->lock);
     pool->closed = true;
+    call_spinner(pool);
     while ((thread = choose(pool)) != NULL) {
         word_wake(&thread->woken);
     }

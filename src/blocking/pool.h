@@ -23,6 +23,7 @@
 
 #include "base/list.h"
 #include "base/lock.h"
+#include "base/spin.h"
 
 struct rs_blocking_pool;
 
@@ -54,6 +55,7 @@ struct rs_blocking_pool {
     // before the first job.
     void (*drained)(void *data);
     void *drained_data;
+    struct rs_spin spin;  // of a thread before it sleeps; `max_ns` is set before the first job
     // The one beside it, for look-ups of names; NULL: there is none. Set before the first job.
     struct rs_blocking_pool *lookups;
 
@@ -63,7 +65,9 @@ struct rs_blocking_pool {
     size_t queue_max;
     unsigned threads;  // started or being started, and not past their last look at the queue
     unsigned threads_max;
-    unsigned coming;  // of these, woken or being started: they will look at the queue
+    unsigned coming;      // of these, woken, being started or spinning: they will look at the queue
+    bool is_spinning;     // one of those that come
+    _Atomic bool called;  // since it began to; read without the lock
     bool closed;
     bool has_left;  // `left` has ended, or is about to, and is to be joined
     pthread_t left;

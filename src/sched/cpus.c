@@ -10,15 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spin.h"
 #include "base/sys.h"
 
-static unsigned affinity_count(void)
+unsigned rs_cpus_allowed(void)
 {
     cpu_set_t set;
 
     CPU_ZERO(&set);
     if (rs_sys.sched_getaffinity(sizeof set, &set) < 0) return 1;
-    return (unsigned)CPU_COUNT(&set);
+    return CPU_COUNT(&set) > 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 // Reads a small file; an empty string if it is not there.
@@ -75,9 +76,17 @@ static unsigned cgroup_count(void)
 
 unsigned rs_cpus_usable(void)
 {
-    unsigned affinity = affinity_count();
+    unsigned affinity = rs_cpus_allowed();
     unsigned quota = cgroup_count();
     unsigned count = affinity < quota ? affinity : quota;
 
     return count > 0 ? count : 1;
+}
+
+uint64_t rs_cpus_spin_max_ns(bool no_spin)
+{
+    const char *text = getenv("ROUSE_SPIN");
+
+    if (no_spin || (text != NULL && strcmp(text, "0") == 0)) return 0;
+    return rs_cpus_allowed() > 1 ? RS_SPIN_MAX_NS : 0;
 }

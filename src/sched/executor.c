@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/sys.h"
 #include "base/tls.h"
+#include "sched/cpus.h"
 #include "sched/sched.h"
 
 struct rouse_executor {
@@ -68,6 +69,7 @@ int rouse_executor_new(struct rouse_executor **out, struct rouse_spawner **spawn
         .task_limit = o->task_limit,
         .blocking_threads = RS_BLOCKING_THREADS_MAX,
         .blocking_queue = RS_BLOCKING_QUEUE_MAX,
+        .spin_max_ns = rs_cpus_spin_max_ns(o->no_spin),
     };
     struct rouse_executor *executor = rs_pages_alloc(sched.allocator, executor_size(), 4096);
     int err = -ENOMEM;

@@ -142,6 +142,7 @@ static int read_options(struct rs_sched_options *out, const struct rouse_runtime
         .lookup_threads = o->lookup_threads,
         .lookup_queue = o->lookup_queue,
         .histograms = o->histograms,
+        .spin_max_ns = rs_cpus_spin_max_ns(o->no_spin),
     };
     return 0;
 }

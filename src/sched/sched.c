@@ -512,6 +512,8 @@ static void pools_init(struct rs_sched *sched, const struct rs_sched_options *o)
     rs_blocking_pool_init(&sched->lookups, o->allocator,
                           o->lookup_threads != 0 ? o->lookup_threads : RS_LOOKUP_THREADS_MAX,
                           o->lookup_queue != 0 ? o->lookup_queue : RS_LOOKUP_QUEUE_MAX);
+    sched->pool.spin.max_ns = o->spin_max_ns;
+    sched->lookups.spin.max_ns = o->spin_max_ns;
     sched->pool.drained = pool_drained;
     sched->pool.drained_data = sched;
     sched->pool.lookups = &sched->lookups;

@@ -72,6 +72,7 @@ struct rs_sched_options {
     unsigned lookup_threads;  // 0: the default, as for the queue
     size_t lookup_queue;
     bool histograms;
+    uint64_t spin_max_ns;  // of the pools' threads; 0: they sleep at once
 };
 
 int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options);

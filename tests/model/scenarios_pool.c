@@ -66,6 +66,20 @@ static void make_single(void)
     make_for(1, 8);
 }
 
+static void make_two_spinning(void)
+{
+    make();
+    pool->spin = (struct rs_spin){.max_ns = RS_SPIN_MAX_NS, .score = RS_SPIN_SCORE_MAX};
+}
+
+// No time runs out: a job that is left in the queue stays there.
+static void make_spinning(void)
+{
+    make_two_spinning();
+    pool->threads_max = 1;
+    pool->keep_alive_ns = ROUSE_NEVER;
+}
+
 // Nothing touches the pool once the wait has returned.
 static void end_pool(void)
 {
@@ -99,6 +113,11 @@ static void submit_two_in_turn(void)
 {
     submit_and_wait(&jobs[0]);
     submit_and_wait(&jobs[1]);
+}
+
+static void submit_third(void)
+{
+    submit_and_wait(&jobs[2]);
 }
 
 // ---- Taken back ----
@@ -173,6 +192,12 @@ static void deinit_pool(void)
 static void submit_close_and_free(void)
 {
     submit_and_wait(&jobs[0]);
+    end_pool();
+}
+
+static void submit_two_close_and_free(void)
+{
+    submit_two_in_turn();
     end_pool();
 }
 
@@ -370,6 +395,19 @@ const struct model_scenario model_pool_scenarios[] = {
      .setup = make_single,
      .threads = {submit_first, submit_second},
      .check = end_pool},
+    {.name = "pool_submit_against_spin",
+     .about = "a job that comes while a thread looks around, or is about to sleep, is run",
+     .setup = make_spinning,
+     .threads = {submit_two_close_and_free}},
+    {.name = "pool_submit_from_two_against_spin",
+     .about = "two jobs of which one finds a thread that looks around are run",
+     .setup = make_two_spinning,
+     .threads = {submit_two_in_turn, submit_third},
+     .check = end_pool},
+    {.name = "pool_close_against_spin",
+     .about = "a pool whose thread looks around may be closed and freed",
+     .setup = make_spinning,
+     .threads = {submit_close_and_free}},
     {.name = "pool_take_back",
      .about = "a job is run, or taken back, not both",
      .setup = make_single,

@@ -28,11 +28,13 @@
 enum { JOBS = 64, ROUNDS = 1500, SUBMITTERS = 3, JOBS_EACH = 3000 };
 
 static struct rs_blocking_pool pool;
+static uint64_t spin_max_ns;  // of the threads of all pools below
 
 static void pool_open(unsigned threads_max, size_t queue_max, uint64_t keep_alive_ns)
 {
     rs_blocking_pool_init(&pool, rouse_allocator_default(), threads_max, queue_max);
     pool.keep_alive_ns = keep_alive_ns;
+    pool.spin = (struct rs_spin){.max_ns = spin_max_ns, .score = RS_SPIN_SCORE_MAX};
 }
 
 static bool pool_close(void)
@@ -478,6 +480,7 @@ static void closing(void)
     struct job late;
 
     pool_open(1, JOBS, RS_BLOCKING_KEEP_ALIVE_NS);
+    drained = 0;
     pool.drained = count_drained;
     (void)job_submit(&running, &gate);
     wait_until_all_came();
@@ -738,27 +741,57 @@ static void futures_see_the_pool_close(void)
           "and its future may be dropped after the pool is gone");
 }
 
-int main(void)
+// As if each time there had been something to find.
+static void spinner_takes_what_comes(void)
 {
-    int64_t allocations = rs_counter_sum(RS_COUNTER_ALLOCATIONS);
+    struct job job;
+    bool all_end = true;
 
+    pool_open(JOBS, JOBS, RS_BLOCKING_KEEP_ALIVE_NS);
+    for (int i = 0; i < ROUNDS && all_end; i++) {
+        rs_lock(&pool.lock);
+        pool.spin.score = RS_SPIN_SCORE_MAX;
+        rs_unlock(&pool.lock);
+        all_end = job_submit(&job, NULL) == 0 && job_wait(&job);
+        // At times, only after it has given up.
+        if (i % 16 == 0) wait_until_all_came();
+    }
+    claim(all_end && threads() <= 2, "a thread that looks around takes the next job");
+    wait_until_all_came();
+    claim(rs_blocking_pool_counts(&pool).idle == (size_t)threads(), "without any it goes to sleep");
+    claim(pool_close(), "the pool ends");
+}
+
+// Whether threads look around before they sleep or not.
+static void either_way(void)
+{
     threads_start_when_needed();
     threads_up_to_the_limit();
     idle_threads_leave();
     threads_that_cannot_start();
-    others_make_up_for_a_failed_start();
     no_thread_at_all();
-    chosen_as_the_time_runs_out();
     closing();
-    forks_start_anew();
     every_job_ends_once();
-    plain_threads_call_it_themselves();
     pool_open(1, JOBS, RS_BLOCKING_KEEP_ALIVE_NS);
     rs_tls.pool = &pool;
     futures_end_with_the_job();
     futures_can_be_dropped();
     futures_that_are_refused();
     futures_see_the_pool_close();
+}
+
+int main(void)
+{
+    int64_t allocations = rs_counter_sum(RS_COUNTER_ALLOCATIONS);
+
+    either_way();
+    others_make_up_for_a_failed_start();
+    chosen_as_the_time_runs_out();
+    forks_start_anew();
+    plain_threads_call_it_themselves();
+    spin_max_ns = RS_SPIN_MAX_NS;
+    spinner_takes_what_comes();
+    either_way();
     claim(threads() == 0 && live_jobs() == 0 &&
               rs_counter_sum(RS_COUNTER_ALLOCATIONS) == allocations,
           "everything has been given back");
