@@ -54,6 +54,8 @@ struct rouse_worker_metrics {
     uint64_t io_driver_ready_count;   // events that it took from its driver, or another's
     uint64_t local_queue_depth;       // tasks that are ready to run
     uint64_t total_busy_duration_ns;  // time not asleep
+    uint64_t spin_count;              // times it looked around for work before it slept
+    uint64_t spared_park_count;       // of these, found some
 };
 
 // What there are histograms of, where they are switched on: by the runtime's option, or by

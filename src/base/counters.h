@@ -43,6 +43,9 @@ enum rs_counter {
     RS_COUNTER_FDS,
     RS_COUNTER_TASK_BYTES,
     RS_COUNTER_STACK_BYTES,
+    // What grows only, and seldom.
+    RS_COUNTER_SPINS,
+    RS_COUNTER_SPARED_PARKS,
     RS_COUNTER_COUNT,
 };
 

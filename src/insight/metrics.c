@@ -94,6 +94,8 @@ void rs_gauges_worker(struct rs_sched *sched, unsigned worker, struct rouse_work
         .io_driver_ready_count = counted(w, RS_COUNTER_READY_EVENTS),
         .local_queue_depth = rs_worker_queue_depth(w),
         .total_busy_duration_ns = rs_busy_get(&w->busy, rouse_now_ns()),
+        .spin_count = counted(w, RS_COUNTER_SPINS),
+        .spared_park_count = counted(w, RS_COUNTER_SPARED_PARKS),
     };
 }
 

@@ -478,6 +478,12 @@ bool rs_driver_is_asleep(const struct rouse_driver *driver)
     return atomic_load_explicit(&driver->state, memory_order_relaxed) == RS_DRIVER_SLEEPING;
 }
 
+bool rs_driver_is_notified(const struct rouse_driver *driver)
+{
+    // Relaxed: a hint. What the notify is about is seen when the sleep is announced and cancelled.
+    return atomic_load_explicit(&driver->state, memory_order_relaxed) == RS_DRIVER_NOTIFIED;
+}
+
 const char *rouse_driver_reactor(const struct rouse_driver *driver)
 {
     return rs_reactor_get(&driver->reactor)->ops->name;

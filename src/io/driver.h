@@ -98,6 +98,10 @@ bool rs_driver_is_kept(const struct rouse_driver *driver);
 // found events by then.
 bool rs_driver_is_asleep(const struct rouse_driver *driver);
 
+// True while a notify has come since the last sleep that was announced was over: the next one takes
+// no time.
+bool rs_driver_is_notified(const struct rouse_driver *driver);
+
 // Keeps the record from being reused. The caller knows the driver alive, or holds it already.
 void rs_driver_hold(struct rouse_driver *driver);
 void rs_driver_unhold(struct rouse_driver *driver);

@@ -485,7 +485,8 @@ static int workers_init(struct rs_sched *sched, const struct rs_sched_options *o
 {
     struct rs_worker_options worker = {.allocator = options->allocator,
                                        .reactor = options->reactor,
-                                       .stack_size = options->stack_size};
+                                       .stack_size = options->stack_size,
+                                       .spin_max_ns = options->spin_max_ns};
 
     sched->workers = rs_pages_alloc(options->allocator, workers_size(options->workers), 4096);
     if (sched->workers == NULL) return -ENOMEM;

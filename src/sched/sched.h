@@ -43,6 +43,8 @@ struct rs_sched {
     struct rs_blocking_pool lookups;  // beside it
     struct rs_inject inject;
     struct rs_idle idle;
+    // A worker looks around before it sleeps.
+    _Alignas(RS_CACHE_LINE) _Atomic bool has_spinner;
     _Alignas(RS_CACHE_LINE) _Atomic uint32_t pins;  // foreign threads in schedule() or spawn
     struct rs_lock jump_lock;                       // of who lets a virtual clock jump
     _Atomic uint64_t quiet;                         // workers that see nothing to do; see worker.c
@@ -72,7 +74,7 @@ struct rs_sched_options {
     unsigned lookup_threads;  // 0: the default, as for the queue
     size_t lookup_queue;
     bool histograms;
-    uint64_t spin_max_ns;  // of the pools' threads; 0: they sleep at once
+    uint64_t spin_max_ns;  // of workers and of the pool's threads; 0: they sleep at once
 };
 
 int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options);

@@ -30,6 +30,7 @@ int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned in
     worker->index = index;
     worker->alone = sched->worker_count == 1;
     worker->polls_awake = -1;  // it has not slept yet
+    worker->spin.max_ns = options->spin_max_ns;
     // Relaxed: not shared yet.
     atomic_store_explicit(&worker->share_from, 1, memory_order_relaxed);
     worker->offer_every = 1;
@@ -691,6 +692,7 @@ static void worker_sleep(struct rs_worker *w)
     (void)rs_driver_sleep(w->driver, until, leave_idle_set, w);
     rs_monitor_note(&w->sched->monitor);
     awake_begin(w);
+    rs_worker_learn(w, begin);
     if (rs_sched_is_observed(w->sched)) rs_observe_park(w, begin, w->looked_ns);
     w->ran_dry = true;
     if (until != ROUSE_NEVER) rs_sentinel_look(w);
@@ -711,6 +713,7 @@ static void worker_rest(struct rs_worker *w, bool (*done)(void *arg), void *arg)
     if (rs_worker_has_work(w) || done(arg) || rs_chaos(RS_CHAOS_AWAKE)) {
         rs_driver_cancel_sleep(w->driver);
         leave_idle_set(w);
+        w->has_spun = false;
     } else {
         worker_sleep(w);
     }
@@ -762,7 +765,7 @@ void rs_worker_run(struct rs_worker *w, bool (*done)(void *arg), void *arg)
             w = worker_run_one(w, link);
         } else if (done(arg)) {
             break;
-        } else {
+        } else if (!rs_worker_spin(w)) {
             worker_rest(w, done, arg);
         }
     }

@@ -24,6 +24,7 @@
 
 #include "base/counters.h"
 #include "base/cpu.h"
+#include "base/spin.h"
 #include "fiber/fiber.h"
 #include "io/buffer.h"
 #include "io/driver.h"
@@ -62,6 +63,7 @@ struct rs_worker {
     bool parted;       // between two turns: in the idle set
     bool has_run;      // a task, since it last looked whether a virtual clock may jump
     bool has_rested;   // since its last poll
+    bool has_spun;     // in vain, since its last poll, and has not slept since
     bool is_sentinel;
     int64_t polls_awake;  // how many there were when it last woke
     uint64_t sentinel_period_ns;
@@ -78,6 +80,7 @@ struct rs_worker {
     uint32_t unoffered;      // those queued since
     bool ran_dry;            // the stealable queue was empty since the last look
     uint64_t dry_ns;         // when it was last known to have been
+    struct rs_spin spin;     // before it sleeps
     pthread_t thread;
     bool has_signal_stack;  // so it may be sent a signal, for a probe
     uintptr_t stack_end;    // above the loop's frame
@@ -110,6 +113,7 @@ struct rs_worker_options {
     const struct rouse_allocator *allocator;
     const char *reactor;
     size_t stack_size;
+    uint64_t spin_max_ns;
 };
 
 int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned index,
@@ -173,6 +177,12 @@ void rs_share_spawned(struct rs_worker *worker);
 void rs_share_measure(struct rs_worker *worker, uint64_t now_ns);
 // For thieves: whether to steal from the worker.
 bool rs_share_has_surplus(const struct rs_worker *worker);
+
+// Looks around for a while, if that is likely to pay; at most once between a poll and a sleep.
+// Returns whether there is something to do. See spin.c.
+bool rs_worker_spin(struct rs_worker *worker);
+// It has slept from `begin_ns` until its last look.
+void rs_worker_learn(struct rs_worker *worker, uint64_t begin_ns);
 
 // Looks after busy workers from an idle one, when its sleep has run out: see sentinel.c.
 uint64_t rs_sentinel_claim(struct rs_worker *worker);

@@ -26,6 +26,7 @@ extern const struct model_scenario model_pool_scenarios[];
 extern const struct model_scenario model_block_on_scenarios[];
 extern const struct model_scenario model_executor_scenarios[];
 extern const struct model_scenario model_sched_scenarios[];
+extern const struct model_scenario model_spin_scenarios[];
 extern const struct model_scenario model_dump_scenarios[];
 extern const struct model_scenario model_observe_scenarios[];
 extern const struct model_scenario model_jump_scenarios[];
@@ -66,6 +67,7 @@ const struct model_scenario *const model_scenario_files[] = {
     model_block_on_scenarios,
     model_executor_scenarios,
     model_sched_scenarios,
+    model_spin_scenarios,
     model_dump_scenarios,
     model_observe_scenarios,
     model_jump_scenarios,
