@@ -102,10 +102,11 @@ static inline void rs_spin_was_in_vain(struct rs_spin *spin, bool by_thread)
     if (spin->patience < RS_SPIN_PATIENCE_MAX) spin->patience *= 2;
 }
 
-// After a sleep without a spin.
+// After a sleep without a spin. It is short if a spin could have been long enough, had that spared
+// the wakes from core to core that are part of the sleep, and may be as long again.
 static inline void rs_spin_slept(struct rs_spin *spin, uint64_t slept_ns, bool by_thread)
 {
-    if (!by_thread || slept_ns > spin->max_ns) {
+    if (!by_thread || slept_ns > 2 * spin->max_ns) {
         spin->shorts = 0;
         return;
     }

@@ -30,7 +30,7 @@ static uint32_t shorts_until_try(struct rs_spin *spin)
     uint32_t shorts = 0;
 
     while (!rs_spin_is_worth_it(spin) && shorts < 2 * RS_SPIN_PATIENCE_MAX) {
-        rs_spin_slept(spin, MAX_NS, true);
+        rs_spin_slept(spin, 2 * MAX_NS, true);
         shorts++;
     }
     return shorts;
@@ -48,7 +48,7 @@ static void tries(void)
     claim(shorts_until_try(&spin) == 8, "the next one is after twice as many");
     rs_spin_was_in_vain(&spin, true);
     for (int i = 0; i < 15; i++) rs_spin_slept(&spin, 1, true);
-    rs_spin_slept(&spin, MAX_NS + 1, true);
+    rs_spin_slept(&spin, 2 * MAX_NS + 1, true);
     claim(shorts_until_try(&spin) == 16, "in a row: a long one between them, and it is as before");
     rs_spin_was_in_vain(&spin, true);
     for (int i = 0; i < 31; i++) rs_spin_slept(&spin, 1, true);
