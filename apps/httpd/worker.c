@@ -8,6 +8,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <rouse/runtime.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -43,14 +44,12 @@ void httpd_worker_deinit(struct httpd_worker *worker)
     free(worker->input);
 }
 
-// The coarse clocks are a few milliseconds late and cost a quarter of the exact ones; all that is
-// measured by them lasts longer. They move together, so that most calls need only one.
+// All that is measured by these lasts longer than they are late. The date is read when the other
+// has moved: at most once for each time that the worker looked for events.
 void httpd_worker_tick(struct httpd_worker *worker)
 {
+    uint64_t now_ns = rouse_now_recent_ns();
     struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * ROUSE_NS_PER_S + (uint64_t)now.tv_nsec;
 
     if (now_ns == worker->now_ns) return;
     worker->now_ns = now_ns;

@@ -37,7 +37,7 @@ struct httpd_worker {
     struct httpd_site site;  // with this worker's cache
     struct httpd_targets targets;
     struct http_clock clock;
-    uint64_t now_ns;  // on rouse_now_ns()'s clock, a few milliseconds late at most
+    uint64_t now_ns;  // rouse_now_recent_ns()
     char *input;
     size_t input_size;
     char *output;

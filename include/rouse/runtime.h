@@ -80,6 +80,14 @@ ROUSE_API unsigned rouse_runtime_workers(const struct rouse_runtime *runtime);
 /// Threads: any.
 ROUSE_API int rouse_worker_index(void);
 
+/// The time on rouse_now_ns()'s clock when the worker that runs the caller last looked for events
+/// and timers, which it does at least every half millisecond or between two polls: for what need
+/// not be exact, at a fifteenth of the cost. On other threads the time now. Never goes back, on one
+/// worker.
+///
+/// Threads: any.
+ROUSE_API uint64_t rouse_now_recent_ns(void);
+
 /// Spawns a fiber on `runtime`, from any thread. `attrs` may be NULL.
 ///
 /// Errors:  as rouse_spawn().

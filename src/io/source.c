@@ -23,7 +23,12 @@
 // task has moved for good, and each message would pay a wake from core to core.
 enum { FOREIGN_WAITS_MAX = 8 };
 
-static const uint32_t interests[2] = {ROUSE_READABLE, ROUSE_WRITABLE};
+_Static_assert(RS_READ == 0 && ROUSE_READABLE << RS_WRITE == ROUSE_WRITABLE, "see interest_of()");
+
+static uint32_t interest_of(enum rs_direction_name direction)
+{
+    return (uint32_t)ROUSE_READABLE << direction;
+}
 
 void rs_source_init(struct rs_source *source, int fd)
 {
@@ -258,13 +263,13 @@ static void home_leave(struct rs_source *source, enum rs_direction_name directio
         uint32_t before = watch->interest != 0 ? watch->interest | RS_WATCH_EDGE : 0;
 
         if (direction == RS_READ) rs_source_receive_drop(source, home);
-        uint32_t interest = shared ? before & ~interests[direction] : RS_WATCH_NONE;
+        uint32_t interest = shared ? before & ~interest_of(direction) : RS_WATCH_NONE;
 
         // The descriptor may have been closed behind our back: then there is nothing to undo.
         (void)rs_driver_watch(home, source->fd, rs_watch_key(&home->table, d->index), before,
                               interest);
         if (shared) {
-            watch->interest &= ~interests[direction];
+            watch->interest &= ~interest_of(direction);
         } else {
             rs_watch_give_back(&home->table, d->index);
         }
@@ -306,12 +311,12 @@ static int watch_begin(struct rs_source *source, enum rs_direction_name directio
     bool fresh = watch->interest == RS_WATCH_NONE;
     uint32_t before = fresh ? 0 : watch->interest;
 
-    if ((before & interests[direction]) != 0) return 0;
+    if ((before & interest_of(direction)) != 0) return 0;
     bool receives = direction == RS_READ && rs_source_receive_begin(source);
 
     err = rs_driver_watch(home, source->fd, rs_watch_key(&home->table, d->index),
                           fresh ? RS_WATCH_NONE : before | RS_WATCH_EDGE,
-                          before | interests[direction] | RS_WATCH_EDGE |
+                          before | interest_of(direction) | RS_WATCH_EDGE |
                               (receives ? RS_WATCH_RECEIVE : 0));
     if (receives && err <= 0) rs_source_receive_cancel(source);
     if (err > 0) err = 0;
@@ -319,7 +324,7 @@ static int watch_begin(struct rs_source *source, enum rs_direction_name directio
         rs_watch_give_back(&home->table, d->index);
         d->index = UINT32_MAX;
     } else if (err == 0) {
-        watch->interest = before | interests[direction];
+        watch->interest = before | interest_of(direction);
     }
     return err;
 }
@@ -333,7 +338,7 @@ static inline int watch_arm(struct rs_source *source, enum rs_direction_name dir
     if (ROUSE_LIKELY(d->index != UINT32_MAX)) {
         uint32_t interest = rs_watch_at(&home->table, d->index)->interest;
 
-        if (ROUSE_LIKELY((interest & interests[direction]) != 0)) return 0;
+        if (ROUSE_LIKELY((interest & interest_of(direction)) != 0)) return 0;
     }
     return watch_begin(source, direction, home);
 }

@@ -333,6 +333,11 @@ int rouse_worker_index(void)
     return rs_tls.worker != NULL ? (int)rs_tls.worker->index : -1;
 }
 
+uint64_t rouse_now_recent_ns(void)
+{
+    return rs_tls.worker != NULL ? rs_tls.worker->looked_ns : rouse_now_ns();
+}
+
 int rouse_runtime_spawn(struct rouse_runtime *runtime, struct rouse_join_handle *handle,
                         rouse_fiber_function fn, void *arg, const struct rouse_task_attrs *attrs)
 {

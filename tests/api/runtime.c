@@ -44,6 +44,33 @@ static rouse_poll tasks_know_their_runtime_and_worker(void *frame, struct rouse_
     BODY_END();
 }
 
+struct the_recent_time_follows_the_clock {
+    struct body body;
+    uint64_t before_ns;
+    struct rouse_sleep sleep;
+};
+
+static rouse_poll the_recent_time_follows_the_clock(void *frame, struct rouse_context *cx)
+{
+    BODY_BEGIN(the_recent_time_follows_the_clock, frame, cx);
+    f->before_ns = rouse_now_ns();
+    CHECK(rouse_now_recent_ns() <= f->before_ns);
+    rouse_sleep_init(&f->sleep, 5 * ROUSE_NS_PER_MS);
+    AWAIT(&f->sleep.base);
+    // The timer has been seen to, so the clock has been looked at.
+    CHECK(rouse_now_recent_ns() >= f->before_ns + 5 * ROUSE_NS_PER_MS);
+    CHECK(rouse_now_recent_ns() <= rouse_now_ns());
+    BODY_END();
+}
+
+static void outside_workers_the_recent_time_is_the_time(void)
+{
+    uint64_t before_ns = rouse_now_ns();
+    uint64_t recent_ns = rouse_now_recent_ns();
+
+    CHECK(recent_ns >= before_ns && recent_ns <= rouse_now_ns());
+}
+
 // Computes for a while and notes where.
 static _Atomic int used[ROUSE_WORKERS_MAX];
 
@@ -271,6 +298,8 @@ static void options_out_of_range_are_refused(void)
 
 const struct api_test API_TESTS[] = {
     {TEST(tasks_know_their_runtime_and_worker), .hosts = HOST_RUNTIMES, .any_reactor = true},
+    {TEST(the_recent_time_follows_the_clock), .any_reactor = true},
+    {PLAIN(outside_workers_the_recent_time_is_the_time)},
     {TEST(work_spreads_over_the_workers), .hosts = HOST_RUNTIMES},
     {PLAIN(shutdown_ends_tasks_in_every_state), .hosts = HOST_RUNTIMES},
     {PLAIN(shutdown_that_takes_too_long_can_be_repeated), .hosts = HOST_RUNTIMES},
