@@ -256,7 +256,7 @@ static uint64_t begin_time(const struct rs_worker *worker)
     return at_once ? seen->end_ns : rouse_now_ns();
 }
 
-struct rs_observed_poll rs_observe_poll_begin(struct rs_worker *worker, struct rouse_task *task)
+void rs_observe_poll_begin(struct rs_worker *worker, struct rouse_task *task)
 {
     uint32_t what = rs_observed(worker->sched);
     struct rs_observed_poll poll = {0};
@@ -281,7 +281,7 @@ struct rs_observed_poll rs_observe_poll_begin(struct rs_worker *worker, struct r
                          rs_woken_ago_ns(task->woken, poll.begin_ns));
     }
     task->woken = 0;
-    return poll;
+    worker->observations->poll = poll;
 }
 
 static void poll_record_end(struct rs_trace_ring *ring, struct rs_trace_record *record,
@@ -313,10 +313,10 @@ static void unsampled_end(struct rs_worker *worker, const struct rs_observed_pol
     poll_record_end(&seen->lanes, poll->lane, now - took_ns, now, state);
 }
 
-void rs_observe_poll_end(struct rs_worker *worker, const struct rs_observed_poll *poll,
-                         struct rouse_task *task, rouse_task_state state)
+void rs_observe_poll_end(struct rs_worker *worker, struct rouse_task *task, rouse_task_state state)
 {
     struct rs_observations *seen = worker->observations;
+    const struct rs_observed_poll *poll = &seen->poll;
 
     if (poll->begin_ticks != 0) {
         unsampled_end(worker, poll, task, state);

@@ -35,9 +35,20 @@ enum {
 #define RS_SAMPLE_LONG_NS (50 * ROUSE_NS_PER_US)
 enum { RS_SAMPLE_OF = 16 };
 
+// A poll that is observed, from its begin to its end: what is known at the begin.
+struct rs_observed_poll {
+    struct rs_trace_record *record;  // NULL: there is none
+    struct rs_trace_record *lane;    // likewise; a short one
+    struct rs_trace_record *named;
+    uint64_t begin_ns;
+    uint64_t begin_ticks;  // not 0: the clock is not asked, see Samples in observe.c
+    uint8_t weight;        // for how many polls the short record is to stand; 0: for none
+};
+
 // Of one worker. Its thread writes, anyone may read what is atomic in it.
 struct rs_observations {
     const struct rouse_allocator *allocator;  // of this struct
+    struct rs_observed_poll poll;             // the one that the worker is in
     // When the last poll ended, and as of which look at the driver; 0: something was done since. To
     // ask for the time costs more than all the rest, so a poll that follows at once begins then.
     uint64_t end_ns;
@@ -81,16 +92,6 @@ static inline uint64_t rs_woken_ago_ns(uint64_t woken, uint64_t now_ns)
     return (int64_t)ago < 0 ? 0 : ago >> RS_WOKEN_SHIFT;
 }
 
-// A poll that is observed, from its begin to its end: what is known at the begin.
-struct rs_observed_poll {
-    struct rs_trace_record *record;  // NULL: there is none
-    struct rs_trace_record *lane;    // likewise; a short one
-    struct rs_trace_record *named;
-    uint64_t begin_ns;
-    uint64_t begin_ticks;  // not 0: the clock is not asked, see Samples in observe.c
-    uint8_t weight;        // for how many polls the short record is to stand; 0: for none
-};
-
 // Begins to measure, in addition to what is measured already. -ENOMEM. The workers may run.
 int rs_observe_start(struct rs_sched *sched, uint32_t what);
 
@@ -106,11 +107,10 @@ uint32_t rs_observed(const struct rs_sched *sched);
 // The caller is about to put `task` into a queue. `by`: the calling worker; NULL: another thread.
 void rs_observe_wake(struct rouse_task *task, const struct rs_worker *by);
 
-// The caller is about to poll `task`. At the end of the poll the task may be gone; if it has been
-// scheduled again, it is the caller's to queue.
-struct rs_observed_poll rs_observe_poll_begin(struct rs_worker *worker, struct rouse_task *task);
-void rs_observe_poll_end(struct rs_worker *worker, const struct rs_observed_poll *poll,
-                         struct rouse_task *task, rouse_task_state state);
+// The caller is about to poll `task`, and has polled it since. At the end of the poll the task may
+// be gone; if it has been scheduled again, it is the caller's to queue.
+void rs_observe_poll_begin(struct rs_worker *worker, struct rouse_task *task);
+void rs_observe_poll_end(struct rs_worker *worker, struct rouse_task *task, rouse_task_state state);
 
 // The worker does what takes time, between two polls, and is neither of what follows.
 void rs_observe_gap(struct rs_worker *worker);

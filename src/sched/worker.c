@@ -487,14 +487,13 @@ __attribute__((noinline)) static void run_future(struct rs_worker *w, struct rou
     run_end(w, task, rs_task_poll(task, &w->context, w->now_ms));
 }
 
-// A poll of either kind that is measured. Not in the frame of the loop: it has to be right, and to
-// cost little, only.
-__attribute__((noinline)) static void run_observed(struct rs_worker *w, struct rouse_task *task)
+__attribute__((noinline)) static void run_observed_future(struct rs_worker *w,
+                                                          struct rouse_task *task)
 {
     run_begin(w, task);
-    struct rs_observed_poll poll = rs_observe_poll_begin(w, task);
+    rs_observe_poll_begin(w, task);
     rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
-    rs_observe_poll_end(w, &poll, task, state);
+    rs_observe_poll_end(w, task, state);
     run_end(w, task, state);
 }
 
@@ -508,17 +507,30 @@ static inline void *copy_of(void *pointer)
 // In the frame of the loop: see fiber/poll.h. A switch leaves the compiler no registers, so what
 // lives across one lies in memory, everywhere. Here that is copies, and the loop goes on with the
 // worker that this returns.
-__attribute__((always_inline)) static inline struct rs_worker *run_fiber(struct rs_worker *w,
-                                                                         struct rouse_task *task)
+__attribute__((always_inline)) static inline struct rs_worker *run_fiber(
+    struct rs_worker *w, struct rouse_task *task, bool is_observed)
 {
     struct rs_worker *kept = copy_of(w);
 
     task = copy_of(task);
     run_begin(kept, task);
+    if (is_observed) rs_observe_poll_begin(kept, task);
     struct rouse_context *outer = rs_task_poll_enter(task, &kept->context);
     bool ended = rs_fiber_poll(task, &kept->context);
-    run_end(kept, task, rs_task_poll_leave(task, &kept->context, outer, ended, kept->now_ms));
+    rouse_task_state state = rs_task_poll_leave(task, &kept->context, outer, ended, kept->now_ms);
+    if (is_observed) rs_observe_poll_end(kept, task, state);
+    run_end(kept, task, state);
     return copy_of(kept);
+}
+
+// A poll that is measured, here as well: a fiber's would be mispredicted elsewhere, and seem to
+// take longer than it does.
+__attribute__((always_inline)) static inline struct rs_worker *run_observed(struct rs_worker *w,
+                                                                            struct rouse_task *task)
+{
+    if ((task->flags & RS_TASK_FIBER) != 0) return run_fiber(w, task, true);
+    run_observed_future(w, task);
+    return w;
 }
 
 // Returns `w`.
@@ -527,11 +539,8 @@ __attribute__((always_inline)) static inline struct rs_worker *run_task(struct r
 {
     struct rouse_task *task = rs_task_of_link(link);
 
-    if (rs_sched_is_observed(w->sched)) {
-        run_observed(w, task);
-        return w;
-    }
-    if ((task->flags & RS_TASK_FIBER) != 0) return run_fiber(w, task);
+    if (rs_sched_is_observed(w->sched)) return run_observed(w, task);
+    if ((task->flags & RS_TASK_FIBER) != 0) return run_fiber(w, task, false);
     run_future(w, task);
     return w;
 }

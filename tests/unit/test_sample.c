@@ -42,11 +42,11 @@ static void take(struct sum *sum)
 
 static void poll_once(uint64_t duration_ns, rouse_task_state end)
 {
-    struct rs_observed_poll poll = rs_observe_poll_begin(&worker, &task);
+    rs_observe_poll_begin(&worker, &task);
     uint64_t until = rouse_now_ns() + duration_ns;
 
     while (duration_ns > 0 && rouse_now_ns() < until) continue;
-    rs_observe_poll_end(&worker, &poll, &task, end);
+    rs_observe_poll_end(&worker, &task, end);
 }
 
 // Wakes by `by`; or, where it is `&task`, by each poll itself.
