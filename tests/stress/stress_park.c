@@ -276,6 +276,34 @@ static void workers_move(unsigned workers, const cpu_set_t *cpus)
     wait_for(&team.ended, workers, "the workers did not move");
 }
 
+static struct rouse_runtime *drowsy_runtime(unsigned workers)
+{
+    const struct rouse_runtime_options options = {
+        .size = sizeof options, .workers = workers, .no_spin = true};
+    struct rouse_runtime *made;
+
+    stress_must(rouse_runtime_new(&made, &options), "runtime");
+    return made;
+}
+
+// Among workers that look around before they sleep.
+static void round_awake(unsigned workers)
+{
+    struct rouse_stats before;
+    char text[128];
+
+    rouse_stats_get(&before);
+    runtime = stress_runtime(workers);
+    atomic_store_explicit(&wakes, 0, memory_order_release);
+    part_begin(0.15, ROUNDS_FULL);
+    ping_pong(0, 1);
+    (void)snprintf(text, sizeof text, "%u workers that spin: of %lld wakes none was lost", workers,
+                   (long long)stress_get(&wakes));
+    claim(stress_get(&wakes) > 0, text);
+    rouse_runtime_free(runtime);
+    claim(stress_is_clean(&before), "nothing is left of them");
+}
+
 static void round_of(unsigned workers)
 {
     struct rouse_stats before;
@@ -284,17 +312,17 @@ static void round_of(unsigned workers)
     int64_t run = 0;
 
     rouse_stats_get(&before);
-    runtime = stress_runtime(workers);
+    runtime = drowsy_runtime(workers);
     atomic_store_explicit(&wakes, 0, memory_order_release);
     workers_move(workers, &other_cpus);
     cpus_set(&first_cpu);
-    part_begin(0.25, ROUNDS_FULL);
+    part_begin(0.2, ROUNDS_FULL);
     ping_pong(0, 0);
-    part_begin(0.35, ROUNDS_FULL);
+    part_begin(0.3, ROUNDS_FULL);
     ping_pong(1, 1);
     cpus_set(&all_cpus);
     workers_move(workers, &all_cpus);
-    part_begin(0.2, ROUNDS_FULL);
+    part_begin(0.15, ROUNDS_FULL);
     ping_pong(0, 1);
     rouse_stats_get(&after);
     (void)snprintf(text, sizeof text, "%u workers: of %lld wakes none was lost, in %lld sleeps",
@@ -320,6 +348,9 @@ int main(int argc, char **argv)
     cpus_find();
     rs_sys.epoll_pwait2 = wait_on_epoll;
     rs_sys.ppoll = wait_on_poll;
-    for (unsigned workers = WORKERS_MIN; workers <= WORKERS_MAX; workers++) round_of(workers);
+    for (unsigned workers = WORKERS_MIN; workers <= WORKERS_MAX; workers++) {
+        round_of(workers);
+        round_awake(workers);
+    }
     return claims_end();
 }
