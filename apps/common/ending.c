@@ -28,17 +28,32 @@ static void end_at_next_signal(void)
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
-int app_ending_wait(void)
+static void ending_begin(struct app_ending *ending)
 {
-    struct rouse_signal interrupt, terminate;
+    rouse_signal_init(&ending->interrupt, SIGINT);
+    rouse_signal_init(&ending->terminate, SIGTERM);
+    ending->has_waited = false;
+}
+
+static void ending_end(struct app_ending *ending)
+{
+    if (ending->has_waited) return;
+    rouse_future_drop(&ending->interrupt.base);
+    rouse_future_drop(&ending->terminate.base);
+}
+
+int app_ending_wait(struct app_ending *ending)
+{
     struct rouse_select either;
 
-    rouse_signal_init(&interrupt, SIGINT);
-    rouse_signal_init(&terminate, SIGTERM);
-    rouse_select_init(&either, &interrupt.base, &terminate.base, ROUSE_SELECT_BIASED);
+    ending->has_waited = true;
+    rouse_select_init(&either, &ending->interrupt.base, &ending->terminate.base,
+                      ROUSE_SELECT_BIASED);
     int result = rouse_await(&either.base);
 
-    if (result == 0) result = either.output == 0 ? interrupt.output : terminate.output;
+    if (result == 0) {
+        result = either.output == 0 ? ending->interrupt.output : ending->terminate.output;
+    }
     if (result > 0) end_at_next_signal();
     return result;
 }
@@ -46,11 +61,14 @@ int app_ending_wait(void)
 int app_ending_serve(const struct app_serving *serving)
 {
     struct rouse_deadline grace;
+    struct app_ending ending;
 
+    ending_begin(&ending);
     rouse_deadline_enter(&grace, ROUSE_NEVER);
     rouse_scope_open(serving->connections, ROUSE_NEVER);
-    int result = serving->serve(serving->arg);
+    int result = serving->serve(serving->arg, &ending);
 
+    ending_end(&ending);
     if (result < 0) rouse_scope_cancel(serving->connections, serving->failure);
     rouse_deadline_move(&grace, rouse_deadline_after(serving->grace_ns));
     (void)rouse_scope_wait(serving->connections, NULL);

@@ -140,7 +140,7 @@ static int demo_start(struct rouse_scope *tending, struct httpd_server *server,
 }
 
 // Returns the signal's number, or a negative errno.
-static int serve_until_signal(void *arg)
+static int serve_until_signal(void *arg, struct app_ending *ending)
 {
     struct httpd_server *server = arg;
     struct rouse_scope tending;
@@ -160,7 +160,7 @@ static int serve_until_signal(void *arg)
 
     if (result == 0) result = tend_all(&tending, server);
     if (result == 0) result = demo_start(&tending, server, &listening);
-    if (result == 0) result = app_ending_wait();
+    if (result == 0) result = app_ending_wait(ending);
     rouse_scope_cancel(&accepting, "the server ends");
     (void)rouse_scope_wait(&accepting, NULL);
     rouse_scope_cancel(&tending, "the server ends");

@@ -95,7 +95,7 @@ static void connection_start(void *arg, unsigned worker, struct rouse_tcp *tcp)
 }
 
 // Returns the signal's number, or a negative errno.
-static int serve_until_signal(void *arg)
+static int serve_until_signal(void *arg, struct app_ending *ending)
 {
     struct proxy_server *server = arg;
     const struct app_acceptors acceptors = {.workers = server->worker_count,
@@ -108,7 +108,7 @@ static int serve_until_signal(void *arg)
     rouse_scope_open(&accepting, ROUSE_NEVER);
     int result = app_acceptors_start(&accepting, &acceptors, &server->options->listen);
 
-    if (result == 0) result = app_ending_wait();
+    if (result == 0) result = app_ending_wait(ending);
     rouse_scope_cancel(&accepting, "the proxy ends");
     (void)rouse_scope_wait(&accepting, NULL);
     return result;

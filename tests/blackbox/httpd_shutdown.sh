@@ -77,7 +77,7 @@ download_is_finished() {
     local pid
 
     rm -f "$scratch/got"
-    fetch --limit-rate 24M -o "$scratch/got" /sparse &
+    fetch --limit-rate 12M -o "$scratch/got" /sparse &
     pid=$!
     for _ in {1..100}; do
         if [[ -s $scratch/got ]]; then break; fi  # it has begun
