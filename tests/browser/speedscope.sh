@@ -36,8 +36,19 @@ if ! browse about:blank >/dev/null; then
 fi
 
 # opens PICTURE [SCRIPT]: has speedscope load the trace as its own command line does: by a script
-# that carries it; and runs another one then.
+# that carries it; and runs another one then. The browser goes by a clock of its own, and may print
+# the page before the trace is in it: it is asked again then.
 opens() {
+    local attempt
+
+    for attempt in {1..4}; do
+        if opens_once "$@"; then return; fi
+    done
+    echo "no trace in $attempt attempts"
+    return 1
+}
+
+opens_once() {
     {
         printf 'speedscope.loadFileFromBase64("trace.json", "'
         base64 -w0 "$scratch/trace.json"
@@ -67,8 +78,8 @@ shows_workers() {
         'runtime-1 worker 1 ' 'other threads '
 }
 
-# Presses the key for the table of all that has run, and draws on. The browser goes by a clock of
-# its own, and may print the page before the rows are in the table: it is asked again then.
+# Presses the key for the table of all that has run, and draws on. The page may be printed before
+# the rows are in the table, too.
 opens_table() {
     local attempt
 
