@@ -85,15 +85,16 @@ writes_trace() {
 
 # Presses the key for the table of all that has run, and draws on. The page may be printed before
 # the rows are in the table, too. And it shows the first worker, which may have left all to the
-# other: then another trace is written.
+# other: then another trace is written, and the browser begins anew.
 opens_table() {
     local attempt
 
-    for attempt in {1..6}; do
+    for attempt in {1..10}; do
         opens speedscope_table 'setTimeout(() => window.dispatchEvent(
             new KeyboardEvent("keypress", {key: "3"})), 1000);
             (function draw() { requestAnimationFrame(draw); })();' || return
         if (($(rows | wc -l) >= 10)); then return; fi
+        rm -rf "$scratch/profile"
         writes_trace || return
     done
     echo "no rows in $attempt attempts"
