@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/counters.h"
 #include "base/sys.h"
+#include "io/source_poll.h"
 
 // In `flags`.
 enum { SOCKET_CLOSED = 1 << 0, SOCKET_LENDS = 1 << 1 };
@@ -138,17 +139,10 @@ ssize_t rs_socket_try(struct rs_socket *socket, enum rs_direction_name direction
                       rs_source_function fn, void *arg)
 {
     struct rs_source *source = &socket->source;
-    int entered = rs_source_enter(source, direction);
+    uint64_t tick = rs_source_tick(source, direction);
     ssize_t result;
 
-    if (entered < 0) return entered;
-    uint64_t tick = rs_source_tick(source, direction);
-
-    do {
-        result = fn(source->fd, arg);
-    } while (result == -EINTR);
-    if (result == -EAGAIN) rs_source_drained(source, direction, tick);
-    rs_source_leave(source, direction, entered);
+    (void)rs_source_try(source, direction, tick, fn, arg, 0, &result);
     return rs_socket_result(socket, result);
 }
 

@@ -90,21 +90,14 @@ ssize_t rouse_tcp_read(struct rouse_tcp *conn, void *buf, size_t size)
 
 ssize_t rouse_tcp_try_read(struct rouse_tcp *conn, void *buf, size_t size)
 {
+    struct rouse_tcp_read read = {.conn = conn, .buf = buf, .size = size};
     struct rs_source *source = &conn->socket.source;
-
-    rouse_assert(size > 0, "a read of nothing looks like the end of the stream; give it room");
-    int entered = rs_source_enter(source, RS_READ);
+    uint64_t tick = rs_source_tick(source, RS_READ);
     ssize_t result;
 
-    if (entered < 0) return entered;
-    uint64_t tick = rs_source_tick(source, RS_READ);
-
+    rouse_assert(size > 0, "a read of nothing looks like the end of the stream; give it room");
     // The kernel is asked in any case: where nobody waits, nobody hears of events.
-    do {
-        result = rs_source_recv(source, buf, rs_tcp_call_size(size));
-    } while (result == -EINTR);
-    rs_source_tried(source, RS_READ, tick, result, rs_tcp_call_size(size));
-    rs_source_leave(source, RS_READ, entered);
+    (void)rs_source_try(source, RS_READ, tick, read_try, &read, rs_tcp_call_size(size), &result);
     return rs_socket_result(&conn->socket, result);
 }
 

@@ -23,23 +23,11 @@ static ssize_t write_try(int fd, void *arg)
     return rs_sys_send(fd, w->buf, rs_tcp_call_size(w->size), MSG_NOSIGNAL);
 }
 
-struct bytes {
-    const void *data;
-    size_t size;
-};
-
-static ssize_t bytes_try(int fd, void *arg)
-{
-    const struct bytes *bytes = arg;
-
-    return rs_sys_send(fd, bytes->data, bytes->size, MSG_NOSIGNAL);
-}
-
 // What the first poll of a write's future would give, in one's own frame; -EAGAIN: it is to be
 // made, and awaited. Who waits already comes first.
 static inline ssize_t write_directly(struct rouse_tcp *conn, const void *buf, size_t size)
 {
-    struct bytes bytes = {.data = buf, .size = rs_tcp_call_size(size)};
+    struct rouse_tcp_write write = {.buf = buf, .size = size};
     struct rs_source *source = &conn->socket.source;
     ssize_t result;
 
@@ -49,7 +37,8 @@ static inline ssize_t write_directly(struct rouse_tcp *conn, const void *buf, si
     }
     uint64_t tick = rs_source_tick(source, RS_WRITE);
 
-    if (!rs_source_try(source, RS_WRITE, tick, bytes_try, &bytes, bytes.size, &result)) {
+    if (!rs_source_try(source, RS_WRITE, tick, write_try, &write, rs_tcp_call_size(size),
+                       &result)) {
         return -EAGAIN;
     }
     rs_direct_tried();
@@ -122,19 +111,13 @@ ssize_t rouse_tcp_write(struct rouse_tcp *conn, const void *buf, size_t size)
 
 ssize_t rouse_tcp_try_write(struct rouse_tcp *conn, const void *buf, size_t size)
 {
+    struct rouse_tcp_write write = {.buf = buf, .size = size};
     struct rs_source *source = &conn->socket.source;
-    int entered = rs_source_enter(source, RS_WRITE);
+    uint64_t tick = rs_source_tick(source, RS_WRITE);
     ssize_t result;
 
-    if (entered < 0) return entered;
-    uint64_t tick = rs_source_tick(source, RS_WRITE);
-
     // The kernel is asked in any case: where nobody waits, nobody hears of events.
-    do {
-        result = rs_sys_send(source->fd, buf, rs_tcp_call_size(size), MSG_NOSIGNAL);
-    } while (result == -EINTR);
-    if (result == -EAGAIN) rs_source_drained(source, RS_WRITE, tick);
-    rs_source_leave(source, RS_WRITE, entered);
+    (void)rs_source_try(source, RS_WRITE, tick, write_try, &write, 0, &result);
     return rs_socket_result(&conn->socket, result);
 }
 
