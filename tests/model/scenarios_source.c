@@ -143,6 +143,31 @@ static void put_and_poll(void)
     (void)rs_driver_poll(drivers[0]);
 }
 
+// Each byte is an event of its own, taken on behalf of the loop that reads.
+static void put_and_poll_twice(void)
+{
+    put_and_poll();
+    put_and_poll();
+}
+
+// By the loop that turns the driver, which favours it: what a read has shown, it says under its own
+// lock.
+static void read_both_at_home(void)
+{
+    struct reader *r = &readers[0];
+    ssize_t total = 0;
+
+    rs_driver_keep(drivers[0]);
+    for (;;) {
+        wait_for(&r->base, &r->waker, drivers[0]);
+        model_claim(r->output > 0, "there is more to read");
+        total += r->output;
+        if (total == 2) break;
+        r->base.vtable = &reader_vtable;
+    }
+    rs_driver_unkeep(drivers[0]);
+}
+
 // The end of the stream is there to be read after a short read, which does not show it.
 static void put_and_close(void)
 {
@@ -585,6 +610,11 @@ const struct model_scenario model_source_scenarios[] = {
      .about = "an event that another thread takes reaches the reader",
      .setup = make_waiting,
      .threads = {put_and_poll, read_and_end},
+     .check = unmake},
+    {.name = "source_event_against_read_at_home",
+     .about = "an event that is taken on behalf of a loop while it reads is not lost",
+     .setup = make_waiting,
+     .threads = {put_and_poll_twice, read_both_at_home},
      .check = unmake},
     {.name = "source_end_of_stream",
      .about = "the end of a stream that comes after its last bytes is read",
