@@ -14,9 +14,7 @@ struct rouse_io_wait {
     struct rouse_io_wait *next;  // all under the lock of the driver that watches the direction
     struct rouse_io_wait *prev;
     struct rouse_waker waker;
-    void *source;        // the descriptor waited on; NULL while in no queue
-    uint32_t direction;  // 0: read, 1: write
-    uint32_t state;
+    uintptr_t place;  // the descriptor waited on, and in the lowest bits direction and state
 };
 
 ROUSE_EXTERN_C_END

@@ -291,9 +291,11 @@ ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_read_pooled(struct rouse_tcp *conn, 
 // Ends when a buffer is full.
 struct rouse_tcp_read_exact {
     struct rouse_future base;
-    struct rouse_tcp_read read;
-    size_t done;  // bytes read so far; right at any time, also after a drop
+    struct rouse_io_wait wait;
+    struct rouse_tcp *conn;  // borrowed
+    void *buf;               // borrowed
     size_t size;
+    size_t done;     // bytes read so far; right at any time, also after a drop
     ssize_t output;  // `size`; fewer if the stream ended before; or a negative errno
 };
 
@@ -357,9 +359,11 @@ ROUSE_API ROUSE_NODISCARD ssize_t rouse_tcp_writev(struct rouse_tcp *conn, const
 // Ends when a whole buffer has been taken.
 struct rouse_tcp_write_all {
     struct rouse_future base;
-    struct rouse_tcp_write write;
-    size_t done;  // bytes taken so far; right at any time, also after a drop
+    struct rouse_io_wait wait;
+    struct rouse_tcp *conn;  // borrowed
+    const void *buf;         // borrowed
     size_t size;
+    size_t done;     // bytes taken so far; right at any time, also after a drop
     ssize_t output;  // `size`, or a negative errno
 };
 

@@ -141,8 +141,31 @@ static void queue_set_first(struct rs_direction *d, struct rouse_io_wait *wait)
     atomic_store_explicit(&d->first, wait, memory_order_relaxed);
 }
 
-static void queue_push(struct rs_direction *d, struct rouse_io_wait *wait, bool at_front)
+static enum rs_direction_name place_direction(uintptr_t place)
 {
+    return (place & RS_WAIT_DIRECTION) != 0 ? RS_WRITE : RS_READ;
+}
+
+static struct rs_source *place_source(uintptr_t place)
+{
+    return (struct rs_source *)(place & ~(uintptr_t)RS_WAIT_BITS);
+}
+
+// Relaxed: of a wait that is queued under the lock, of another one by its owner.
+static uintptr_t wait_place(struct rouse_io_wait *wait)
+{
+    return atomic_load_explicit(rs_wait_place(wait), memory_order_relaxed);
+}
+
+static bool wait_is(struct rouse_io_wait *wait, uint32_t state)
+{
+    return (wait_place(wait) & RS_WAIT_STATE) == state;
+}
+
+static void queue_push(struct rs_source *source, enum rs_direction_name direction,
+                       struct rouse_io_wait *wait, bool at_front)
+{
+    struct rs_direction *d = &source->directions[direction];
     struct rouse_io_wait *first = queue_first(d);
 
     wait->next = at_front ? first : NULL;
@@ -154,13 +177,17 @@ static void queue_push(struct rs_direction *d, struct rouse_io_wait *wait, bool 
         wait->prev->next = wait;
     }
     // Relaxed: written under the lock; read outside it only as a hint.
-    atomic_store_explicit(rs_wait_state(wait), RS_WAIT_QUEUED, memory_order_relaxed);
+    atomic_store_explicit(rs_wait_place(wait),
+                          (uintptr_t)source | (direction == RS_WRITE ? RS_WAIT_DIRECTION : 0) |
+                              RS_WAIT_QUEUED,
+                          memory_order_relaxed);
 }
 
 // The owner of `wait` may free it as soon as it sees `state`: nothing of it is touched after.
 static void queue_remove(struct rs_direction *d, struct rouse_io_wait *wait, uint32_t state)
 {
     struct rouse_io_wait *first = queue_first(d);
+    uintptr_t place = wait_place(wait);
 
     if (wait->next != NULL) {
         wait->next->prev = wait->prev;
@@ -173,7 +200,8 @@ static void queue_remove(struct rs_direction *d, struct rouse_io_wait *wait, uin
         wait->prev->next = wait->next;
     }
     // Release, with the acquire in rs_wait_load(): we are done with it.
-    atomic_store_explicit(rs_wait_state(wait), state, memory_order_release);
+    atomic_store_explicit(rs_wait_place(wait), (place & ~(uintptr_t)RS_WAIT_STATE) | state,
+                          memory_order_release);
 }
 
 // Takes the first waiter out and its waker into `waker`; none when the queue is empty.
@@ -417,10 +445,6 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
     int result = 0;
 
     if (home == NULL) return is_closed(source) ? -EBADF : -ECANCELED;
-    // Relaxed: only we change it while it is not queued.
-    bool granted = atomic_load_explicit(rs_wait_state(wait), memory_order_relaxed) ==
-                   RS_WAIT_GRANTED;
-
     if (ROUSE_UNLIKELY(is_closed(source))) {
         result = -EBADF;
     } else if (rs_source_tick(source, direction) != tick ||
@@ -432,9 +456,7 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
     }
     if (result == 0) {
         wait->waker = waker;
-        wait->source = source;
-        wait->direction = direction;
-        queue_push(d, wait, granted);
+        queue_push(source, direction, wait, wait_is(wait, RS_WAIT_GRANTED));
     }
     if (d->index == UINT32_MAX) home_leave(source, direction, home);
     rs_driver_unlock(home);
@@ -442,17 +464,16 @@ static int queue_wait(struct rs_source *source, enum rs_direction_name direction
 }
 
 // The waker of this poll replaces the one in the queue. False if `wait` is queued no longer.
-static bool waker_replace(struct rouse_io_wait *wait, const struct rouse_waker *waker)
+static bool waker_replace(struct rs_source *source, enum rs_direction_name direction,
+                          struct rouse_io_wait *wait, const struct rouse_waker *waker)
 {
-    struct rs_source *source = wait->source;
-    struct rs_direction *d = &source->directions[wait->direction];
+    struct rs_direction *d = &source->directions[direction];
     struct rouse_waker spare = {0};
 
     for (;;) {
         struct rouse_driver *home = rs_direction_lock(d);
-        // Relaxed: it changes under the lock only; without a home nothing is queued.
-        bool queued = home != NULL && atomic_load_explicit(rs_wait_state(wait),
-                                                           memory_order_relaxed) == RS_WAIT_QUEUED;
+        // Without a home nothing is queued.
+        bool queued = home != NULL && wait_is(wait, RS_WAIT_QUEUED);
         bool same = queued && rouse_waker_will_wake(&wait->waker, waker);
         bool replaced = queued && !same && spare.vtable != NULL;
 
@@ -488,18 +509,18 @@ void rs_source_turn_pass(struct rs_source *source, enum rs_direction_name direct
 
 void rs_source_unwait(struct rouse_io_wait *wait)
 {
-    uint32_t state = rs_wait_load(wait);
+    uintptr_t place = rs_wait_load(wait);
+    uint32_t state = place & RS_WAIT_STATE;
 
     if (state == RS_WAIT_NONE) return;
-    struct rs_source *source = wait->source;
-    enum rs_direction_name direction = (enum rs_direction_name)wait->direction;
+    struct rs_source *source = place_source(place);
+    enum rs_direction_name direction = place_direction(place);
     struct rs_direction *d = &source->directions[direction];
     struct rouse_driver *home = state == RS_WAIT_QUEUED ? rs_direction_lock(d) : NULL;
     struct rouse_waker waker = {0};
 
     if (home != NULL) {
-        // Relaxed: under the lock.
-        state = atomic_load_explicit(rs_wait_state(wait), memory_order_relaxed);
+        state = wait_place(wait) & RS_WAIT_STATE;
         if (state == RS_WAIT_QUEUED) {
             waker = wait->waker;
             wait->waker = (struct rouse_waker){0};
@@ -519,7 +540,9 @@ void rs_source_unwait(struct rouse_io_wait *wait)
 int rs_source_wait(struct rs_source *source, enum rs_direction_name direction,
                    struct rouse_io_wait *wait, struct rouse_context *cx, uint64_t tick)
 {
-    if (rs_wait_load(wait) == RS_WAIT_QUEUED) return waker_replace(wait, &cx->waker) ? 0 : 1;
+    if (rs_wait_state(wait) == RS_WAIT_QUEUED) {
+        return waker_replace(source, direction, wait, &cx->waker) ? 0 : 1;
+    }
 
     struct rouse_waker waker = rouse_waker_clone(&cx->waker);
     int result = queue_wait(source, direction, wait, cx, tick, waker);

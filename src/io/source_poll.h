@@ -9,24 +9,38 @@
 #include "base/chaos.h"
 #include "io/source.h"
 
-// The life of a wait.
-enum { RS_WAIT_NONE = 0, RS_WAIT_QUEUED = 1, RS_WAIT_GRANTED = 2 };
+// The place of a wait: its state, and while that is QUEUED or GRANTED, its direction and its
+// source's address.
+enum {
+    RS_WAIT_NONE = 0,
+    RS_WAIT_QUEUED = 1,
+    RS_WAIT_GRANTED = 2,
+    RS_WAIT_STATE = 3,
+    RS_WAIT_DIRECTION = 4,
+    RS_WAIT_BITS = RS_WAIT_STATE | RS_WAIT_DIRECTION,
+};
+_Static_assert(_Alignof(struct rs_source) > RS_WAIT_BITS, "an address leaves these bits free");
 
-static inline _Atomic uint32_t *rs_wait_state(struct rouse_io_wait *wait)
+static inline _Atomic uintptr_t *rs_wait_place(struct rouse_io_wait *wait)
 {
-    return (_Atomic uint32_t *)&wait->state;
+    return (_Atomic uintptr_t *)&wait->place;
 }
 
-// Acquire, with the release in queue_remove(): the wait is ours again.
-static inline uint32_t rs_wait_load(struct rouse_io_wait *wait)
+static inline uintptr_t rs_wait_load(struct rouse_io_wait *wait)
 {
-    return atomic_load_explicit(rs_wait_state(wait), memory_order_acquire);
+    // Acquire, with the release in queue_remove(): a wait that is queued no longer is ours again.
+    return atomic_load_explicit(rs_wait_place(wait), memory_order_acquire);
+}
+
+static inline uint32_t rs_wait_state(struct rouse_io_wait *wait)
+{
+    return rs_wait_load(wait) & RS_WAIT_STATE;
 }
 
 static inline void rs_wait_clear(struct rouse_io_wait *wait)
 {
     // Relaxed: it is ours.
-    atomic_store_explicit(rs_wait_state(wait), RS_WAIT_NONE, memory_order_relaxed);
+    atomic_store_explicit(rs_wait_place(wait), RS_WAIT_NONE, memory_order_relaxed);
 }
 
 // The direction could not be tried, or was not ready at `tick`. 0: `wait` is queued; 1: try again;
@@ -57,7 +71,7 @@ static inline bool rs_source_may_try(struct rs_source *source, enum rs_direction
     // Granted; or queued, and polled all the same. Then the event may have been granted to a wait
     // of our own task that it has set aside, the loser of a select that was lent to it: nobody
     // polls that one while the task waits for us.
-    if (rs_wait_load(wait) != RS_WAIT_NONE) return true;
+    if (rs_wait_state(wait) != RS_WAIT_NONE) return true;
     // A hint. Who queues up behind is granted in turn.
     return !rs_source_is_waited_on(source, direction);
 }
@@ -84,7 +98,7 @@ __attribute__((always_inline)) static inline bool rs_source_try(
 static inline rouse_poll rs_source_end_poll(
     struct rs_source *source, enum rs_direction_name direction, struct rouse_io_wait *wait)
 {
-    uint32_t state = rs_wait_load(wait);
+    uint32_t state = rs_wait_state(wait);
 
     if (state == RS_WAIT_GRANTED) {
         rs_wait_clear(wait);

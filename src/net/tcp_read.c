@@ -196,40 +196,49 @@ ssize_t rouse_tcp_readv(struct rouse_tcp *conn, const struct iovec *iov, int cou
 
 // ---- Until a buffer is full ----
 
+static ssize_t read_rest_try(int fd, void *arg)
+{
+    const struct rouse_tcp_read_exact *r = arg;
+
+    (void)fd;
+    return rs_source_recv(&r->conn->socket.source, (char *)r->buf + r->done,
+                          rs_tcp_call_size(r->size - r->done));
+}
+
 static rouse_poll read_exact_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_tcp_read_exact *r = ROUSE_CONTAINER_OF(self, struct rouse_tcp_read_exact, base);
-    struct rouse_tcp_read *read = &r->read;
+    struct rs_socket *socket = &r->conn->socket;
 
     while (r->done < r->size) {
-        if (rouse_future_poll(&read->base, cx) == ROUSE_PENDING) return ROUSE_PENDING;
-        if (read->output <= 0) {
-            r->output = read->output < 0 ? read->output : (ssize_t)r->done;
+        ssize_t result;
+
+        if (rs_source_poll_inline(&socket->source, RS_READ, &r->wait, cx, read_rest_try, r,
+                                  rs_tcp_call_size(r->size - r->done), &result) == ROUSE_PENDING) {
+            return ROUSE_PENDING;
+        }
+        result = rs_socket_result(socket, result);
+        if (result < 0) {
+            r->output = result;
             return ROUSE_READY;
         }
-        size_t count = (size_t)read->output;
-
-        r->done += count;
-        if (r->done < r->size) {
-            rouse_tcp_read_init(read, read->conn, (char *)read->buf + count, r->size - r->done);
-        }
+        if (result == 0) break;
+        r->done += (size_t)result;
     }
-    r->output = (ssize_t)r->size;
+    r->output = (ssize_t)r->done;
     return ROUSE_READY;
 }
 
 static void read_exact_drop(struct rouse_future *self)
 {
-    struct rouse_tcp_read_exact *r = ROUSE_CONTAINER_OF(self, struct rouse_tcp_read_exact, base);
-
-    if (r->size > 0) rouse_future_drop(&r->read.base);
+    rs_source_unwait(&ROUSE_CONTAINER_OF(self, struct rouse_tcp_read_exact, base)->wait);
 }
 
 static int read_exact_describe(const struct rouse_future *self, char *buf, size_t size)
 {
     const struct rouse_tcp_read_exact *r = (const struct rouse_tcp_read_exact *)self;
 
-    return rs_socket_describe(&r->read.conn->socket, "read of", buf, size);
+    return rs_socket_describe(&r->conn->socket, "read of", buf, size);
 }
 
 static int64_t read_exact_result(const struct rouse_future *self)
@@ -250,12 +259,14 @@ static const struct rouse_future_vtable read_exact_vtable = {
 void rouse_tcp_read_exact_init(struct rouse_tcp_read_exact *read, struct rouse_tcp *conn, void *buf,
                                size_t size)
 {
+    // Part by part: as in rouse_tcp_read_init().
     read->base.vtable = &read_exact_vtable;
-    read->done = 0;
+    read->wait = (struct rouse_io_wait){0};
+    read->conn = conn;
+    read->buf = buf;
     read->size = size;
+    read->done = 0;
     read->output = 0;
-    read->read.conn = conn;
-    if (size > 0) rouse_tcp_read_init(&read->read, conn, buf, size);
 }
 
 ssize_t rouse_tcp_read_exact(struct rouse_tcp *conn, void *buf, size_t size, size_t *done)

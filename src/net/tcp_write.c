@@ -194,23 +194,32 @@ ssize_t rouse_tcp_writev(struct rouse_tcp *conn, const struct iovec *iov, int co
 
 // ---- A whole buffer ----
 
+static ssize_t write_rest_try(int fd, void *arg)
+{
+    const struct rouse_tcp_write_all *w = arg;
+
+    return rs_sys_send(fd, (const char *)w->buf + w->done, rs_tcp_call_size(w->size - w->done),
+                       MSG_NOSIGNAL);
+}
+
 static rouse_poll write_all_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_tcp_write_all *w = ROUSE_CONTAINER_OF(self, struct rouse_tcp_write_all, base);
-    struct rouse_tcp_write *write = &w->write;
+    struct rs_socket *socket = &w->conn->socket;
 
     while (w->done < w->size) {
-        if (rouse_future_poll(&write->base, cx) == ROUSE_PENDING) return ROUSE_PENDING;
-        if (write->output < 0) {
-            w->output = write->output;
+        ssize_t result;
+
+        if (rs_source_poll_inline(&socket->source, RS_WRITE, &w->wait, cx, write_rest_try, w,
+                                  rs_tcp_call_size(w->size - w->done), &result) == ROUSE_PENDING) {
+            return ROUSE_PENDING;
+        }
+        result = rs_socket_result(socket, result);
+        if (result < 0) {
+            w->output = result;
             return ROUSE_READY;
         }
-        size_t count = (size_t)write->output;
-
-        w->done += count;
-        if (w->done == w->size) break;
-        rouse_tcp_write_init(write, write->conn, (const char *)write->buf + count,
-                             w->size - w->done);
+        w->done += (size_t)result;
     }
     w->output = (ssize_t)w->size;
     return ROUSE_READY;
@@ -218,14 +227,14 @@ static rouse_poll write_all_poll(struct rouse_future *self, struct rouse_context
 
 static void write_all_drop(struct rouse_future *self)
 {
-    rouse_future_drop(&ROUSE_CONTAINER_OF(self, struct rouse_tcp_write_all, base)->write.base);
+    rs_source_unwait(&ROUSE_CONTAINER_OF(self, struct rouse_tcp_write_all, base)->wait);
 }
 
 static int write_all_describe(const struct rouse_future *self, char *buf, size_t size)
 {
     const struct rouse_tcp_write_all *w = (const struct rouse_tcp_write_all *)self;
 
-    return rs_socket_describe(&w->write.conn->socket, "write to", buf, size);
+    return rs_socket_describe(&w->conn->socket, "write to", buf, size);
 }
 
 static int64_t write_all_result(const struct rouse_future *self)
@@ -246,11 +255,14 @@ static const struct rouse_future_vtable write_all_vtable = {
 void rouse_tcp_write_all_init(struct rouse_tcp_write_all *write, struct rouse_tcp *conn,
                               const void *buf, size_t size)
 {
+    // Part by part: as in rouse_tcp_write_init().
     write->base.vtable = &write_all_vtable;
-    write->done = 0;
+    write->wait = (struct rouse_io_wait){0};
+    write->conn = conn;
+    write->buf = buf;
     write->size = size;
+    write->done = 0;
     write->output = 0;
-    rouse_tcp_write_init(&write->write, conn, buf, size);
 }
 
 // All of a buffer, of which `done` bytes are written.

@@ -3,7 +3,7 @@
 // Sources: an event against a failed read, waiters that hand on, the end of a source under those
 // who wait, the move of a direction to another driver, and events that come too late.
 
-#include "io/source.h"
+#include "io/source_poll.h"
 
 #include <errno.h>
 #include <rouse/fd.h>
@@ -254,7 +254,7 @@ static void read_with_spare(void)
 static void drop_and_overwrite(void)
 {
     rouse_future_drop(&readers[0].base);
-    readers[0].wait = (struct rouse_io_wait){.state = 0xdead};
+    readers[0].wait = (struct rouse_io_wait){.place = 0xdead};
 }
 
 static void unmake_with_spare(void)
@@ -443,7 +443,8 @@ static void close_finds_all(void)
 {
     rs_source_close(source);
     for (int i = 0; i < 2; i++) {
-        model_claim(rouse_future_is_ended(&readers[i].base) || readers[i].wait.state != 1,
+        model_claim(rouse_future_is_ended(&readers[i].base) ||
+                        (readers[i].wait.place & RS_WAIT_STATE) != RS_WAIT_QUEUED,
                     "who waits when the source is closed is told");
         rouse_future_drop(&readers[i].base);
     }
