@@ -2,9 +2,9 @@
 //
 // An echo server of rouse, in both styles, that does what the raw ones do: one read and one write
 // for each message, with a buffer that is lent while there is data, or, with --buffer, with one for
-// each connection. With --busy-ms a task of the same style
-// computes beside the connections, so long at a time, and yields in between: what that does to the
-// others' latency is what the option is for.
+// each connection. With --busy-ms a task of the same style computes beside the connections, so long
+// at a time, and yields in between: what that does to the others' latency is what the option is
+// for.
 
 #include "common.h"
 
@@ -18,7 +18,7 @@
 enum { BUFFER_MAX = 65536, BUSY_MS_MAX = 1000, OPEN_FILES_MAX = 1 << 20 };
 
 static struct settings {
-    bool with_frames;  // async frames instead of fibers
+    bool with_futures;  // instead of fibers
     struct rouse_addr address;
     size_t buffer_size;  // 0: lent
     uint64_t busy_ns;
@@ -124,61 +124,139 @@ static void serve_init(struct rouse_future *storage, void *conn)
     s->buf = NULL;
 }
 
-// The same with a lent buffer, which the read or the write holds: never both.
-struct serve_lent {
-    struct rouse_async async;
-    struct rouse_tcp *conn;  // owned
-    void *data;              // owned while it is written
-    union {
-        struct rouse_tcp_read_pooled read;
-        struct rouse_tcp_write_all write;
-    };
+// ---- A future by hand ----
+
+// The same with a lent buffer. A connection that waits is this and no more; what the socket does
+// not take at once is the work of another task.
+struct rest {
+    struct rouse_future base;
+    struct rouse_tcp_read_pooled read;  // owns its `conn`
 };
 
-static rouse_poll serve_lent_poll(struct rouse_future *self, struct rouse_context *cx)
-{
-    struct serve_lent *s = ROUSE_CONTAINER_OF(self, struct serve_lent, async.base);
-    ssize_t n;
+static void rest_init(struct rouse_future *storage, void *conn);
+static void flush_init(struct rouse_future *storage, void *message);
 
-    ROUSE_ASYNC_BEGIN(&s->async, cx);
-    do {
-        rouse_tcp_read_pooled_init(&s->read, s->conn);
-        ROUSE_AWAIT(&s->read.base);
-        n = s->read.output;
-        if (n <= 0) break;
-        s->data = rouse_tcp_read_pooled_take(&s->read);
-        rouse_tcp_write_all_init(&s->write, s->conn, s->data, (size_t)n);
-        ROUSE_AWAIT(&s->write.base);
-        rouse_buffer_free(s->data);
-        s->data = NULL;
-    } while (s->write.output > 0);
-    rouse_tcp_unref(s->conn);
+// What is to be sent, and where it came from.
+struct message {
+    struct rouse_tcp *conn;  // owned
+    void *data;              // owned
+    size_t size;
+    size_t sent;
+};
+
+static void spawn_rest(struct rouse_tcp *conn)
+{
+    const struct rouse_future_spec spec = {
+        .size = sizeof(struct rest), .init = rest_init, .arg = conn};
+
+    if (rouse_spawn_future(NULL, &spec) < 0) rouse_tcp_unref(conn);
+}
+
+struct flush {
+    struct rouse_async async;
+    struct message message;
+    struct rouse_tcp_write_all write;
+};
+
+static rouse_poll flush_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct flush *f = ROUSE_CONTAINER_OF(self, struct flush, async.base);
+    struct message *m = &f->message;
+
+    ROUSE_ASYNC_BEGIN(&f->async, cx);
+    rouse_tcp_write_all_init(&f->write, m->conn, (char *)m->data + m->sent, m->size - m->sent);
+    ROUSE_AWAIT(&f->write.base);
+    rouse_buffer_free(m->data);
+    if (f->write.output < 0) {
+        rouse_tcp_unref(m->conn);
+    } else {
+        spawn_rest(m->conn);
+    }
     ROUSE_ASYNC_END();
 }
 
-static void serve_lent_drop(struct rouse_future *self)
+static void flush_drop(struct rouse_future *self)
 {
-    struct serve_lent *s = ROUSE_CONTAINER_OF(self, struct serve_lent, async.base);
+    struct flush *f = ROUSE_CONTAINER_OF(self, struct flush, async.base);
 
-    rouse_async_cancel(&s->async);
-    rouse_buffer_free(s->data);
-    rouse_tcp_unref(s->conn);
+    rouse_async_cancel(&f->async);
+    rouse_buffer_free(f->message.data);
+    rouse_tcp_unref(f->message.conn);
 }
 
-static const struct rouse_future_vtable serve_lent_vtable = {
-    .poll = serve_lent_poll,
-    .drop = serve_lent_drop,
-    .name = "serve",
-    .describe = rouse_async_describe};
+static const struct rouse_future_vtable flush_vtable = {
+    .poll = flush_poll, .drop = flush_drop, .name = "flush", .describe = rouse_async_describe};
 
-static void serve_lent_init(struct rouse_future *storage, void *conn)
+static void flush_init(struct rouse_future *storage, void *message)
 {
-    struct serve_lent *s = ROUSE_CONTAINER_OF(storage, struct serve_lent, async.base);
+    struct flush *f = ROUSE_CONTAINER_OF(storage, struct flush, async.base);
 
-    rouse_async_init(&s->async, &serve_lent_vtable);
-    s->conn = conn;
-    s->data = NULL;
+    rouse_async_init(&f->async, &flush_vtable);
+    f->message = *(const struct message *)message;
 }
+
+// False if the connection is no longer ours.
+static bool answer(struct message *m)
+{
+    const struct rouse_future_spec spec = {
+        .size = sizeof(struct flush), .init = flush_init, .arg = m};
+    ssize_t sent = m->size > 0 ? rouse_tcp_try_write(m->conn, m->data, m->size) : -EPIPE;
+
+    if (sent == (ssize_t)m->size) {
+        rouse_buffer_free(m->data);
+        return true;
+    }
+    if (sent == -EAGAIN) sent = 0;
+    if (sent >= 0) {
+        m->sent = (size_t)sent;
+        if (rouse_spawn_future(NULL, &spec) == 0) return false;
+    }
+    rouse_buffer_free(m->data);
+    rouse_tcp_unref(m->conn);
+    return false;
+}
+
+static rouse_poll rest_poll(struct rouse_future *self, struct rouse_context *cx)
+{
+    struct rest *r = ROUSE_CONTAINER_OF(self, struct rest, base);
+
+    while (rouse_future_poll(&r->read.base, cx) == ROUSE_READY) {
+        ssize_t n = r->read.output;
+        struct message message = {.conn = r->read.conn,
+                                  .data = rouse_tcp_read_pooled_take(&r->read),
+                                  .size = n > 0 ? (size_t)n : 0};
+
+        if (!answer(&message)) return ROUSE_READY;
+        rouse_tcp_read_pooled_init(&r->read, message.conn);
+    }
+    return ROUSE_PENDING;
+}
+
+static void rest_drop(struct rouse_future *self)
+{
+    struct rest *r = ROUSE_CONTAINER_OF(self, struct rest, base);
+
+    rouse_future_drop(&r->read.base);
+    rouse_tcp_unref(r->read.conn);
+}
+
+static int rest_describe(const struct rouse_future *self, char *buf, size_t size)
+{
+    return rouse_future_describe(&((const struct rest *)self)->read.base, buf, size);
+}
+
+static const struct rouse_future_vtable rest_vtable = {
+    .poll = rest_poll, .drop = rest_drop, .name = "rest", .describe = rest_describe};
+
+static void rest_init(struct rouse_future *storage, void *conn)
+{
+    struct rest *r = ROUSE_CONTAINER_OF(storage, struct rest, base);
+
+    r->base.vtable = &rest_vtable;
+    rouse_tcp_read_pooled_init(&r->read, conn);
+}
+
+// ---- The task that computes ----
 
 struct computing {
     struct rouse_async async;
@@ -224,11 +302,11 @@ static int spawn_connection(struct rouse_tcp *conn)
         .size = sizeof(struct serve), .init = serve_init, .arg = conn};
 
     if (settings.buffer_size == 0) {
-        frame.size = sizeof(struct serve_lent);
-        frame.init = serve_lent_init;
+        frame.size = sizeof(struct rest);
+        frame.init = rest_init;
     }
 
-    return settings.with_frames       ? rouse_spawn_future(NULL, &frame)
+    return settings.with_futures      ? rouse_spawn_future(NULL, &frame)
            : settings.buffer_size > 0 ? rouse_spawn(NULL, serve_fiber, conn)
                                       : rouse_spawn(NULL, serve_fiber_lent, conn);
 }
@@ -251,8 +329,8 @@ static int spawn_computing(void)
     struct rouse_future_spec frame = {.size = sizeof(struct computing), .init = computing_init};
 
     if (settings.busy_ns == 0) return 0;
-    return settings.with_frames ? rouse_spawn_future(NULL, &frame)
-                                : rouse_spawn(NULL, compute_fiber, NULL);
+    return settings.with_futures ? rouse_spawn_future(NULL, &frame)
+                                 : rouse_spawn(NULL, compute_fiber, NULL);
 }
 
 static int listen_and_print(struct rouse_tcp_listener **listener)
@@ -329,7 +407,7 @@ static struct rouse_addr address_parse(const char *text)
     return address;
 }
 
-static bool style_has_frames(const char *name)
+static bool style_has_futures(const char *name)
 {
     if (strcmp(name, "future") == 0) return true;
     if (strcmp(name, "fiber") != 0) net_misuse("--style", name);
@@ -353,7 +431,7 @@ static void settings_parse(int argc, char **argv, struct rouse_runtime_options *
         if (name == 'h') print_help(), exit(EXIT_SUCCESS);
         if (name == '?') exit(EXIT_USAGE);
         if (name == 'l') settings.address = address_parse(optarg);
-        if (name == 's') settings.with_frames = style_has_frames(optarg);
+        if (name == 's') settings.with_futures = style_has_futures(optarg);
         if (name == 'w') {
             runtime->workers = (unsigned)net_parse_count("--workers", optarg, 1, ROUSE_WORKERS_MAX);
         }
