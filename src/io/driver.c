@@ -220,6 +220,24 @@ static int hear_receiver(struct rouse_driver *driver, struct rs_backend *receive
     return woken;
 }
 
+// Each event leads from its watch to the source, to who waits there and to the task, which may all
+// have left the caches since the last one. So those that come next are fetched, each a step further
+// the nearer it is. Under the lock: what is watched is there.
+__attribute__((always_inline)) static inline void fetch_ahead(
+    struct rouse_driver *driver, const struct rs_event *next, int count)
+{
+    const struct rs_watch *watch;
+
+    if (count > 6) rs_watch_fetch(&driver->table, next[6].key);
+    if (count > 4 && (watch = rs_watch_find(&driver->table, next[4].key)) != NULL) {
+        __builtin_prefetch(watch->source, 1);
+        __builtin_prefetch((const char *)watch->source + RS_CACHE_LINE, 1);
+    }
+    if (count > 2 && (watch = rs_watch_find(&driver->table, next[2].key)) != NULL) {
+        __builtin_prefetch(rs_source_first(watch->source, RS_READ), 1);
+    }
+}
+
 // `backend` is whose events they are.
 static int dispatch(struct rouse_driver *driver, struct rs_backend *backend,
                     const struct rs_event *events, int count)
@@ -237,6 +255,7 @@ static int dispatch(struct rouse_driver *driver, struct rs_backend *backend,
         for (; i < count && batch.count + 2 <= RS_BATCH_SIZE; i++) {
             struct rs_watch *watch = rs_watch_find(&driver->table, events[i].key);
 
+            fetch_ahead(driver, &events[i], count - i);
             if (events[i].key == RS_OPS_KEY) {
                 ring_event(driver, backend);
                 ring_ready = true;

@@ -139,12 +139,19 @@ static inline uint64_t rs_source_tick(const struct rs_source *source,
            RS_TICK_ONE;
 }
 
+// Who is the first to wait, as a hint.
+static inline const struct rouse_io_wait *rs_source_first(const struct rs_source *source,
+                                                          enum rs_direction_name direction)
+{
+    // Relaxed: a hint.
+    return atomic_load_explicit(&source->directions[direction].first, memory_order_relaxed);
+}
+
 // True if somebody waits, as a hint.
 static inline bool rs_source_is_waited_on(const struct rs_source *source,
                                           enum rs_direction_name direction)
 {
-    // Relaxed: a hint.
-    return atomic_load_explicit(&source->directions[direction].first, memory_order_relaxed) != NULL;
+    return rs_source_first(source, direction) != NULL;
 }
 
 // False if an operation has shown the direction not ready and no event has come since.

@@ -271,7 +271,7 @@ static void inbox_drain(struct rs_worker *w)
 
 static void look_at_driver(struct rs_worker *w)
 {
-    (void)rs_driver_poll(w->driver);
+    w->cold = (uint32_t)rs_driver_poll(w->driver);
 
     uint64_t now = rouse_now_ns();
 
@@ -294,19 +294,66 @@ static struct rs_task_link *runq_pop(struct rs_worker *w)
     return link;
 }
 
+// Of a queued task: its fiber, if that has begun.
+static const struct rs_fiber *fiber_of(const struct rs_task_link *link)
+{
+    const struct rouse_task *task = rs_task_of_link((struct rs_task_link *)(uintptr_t)link);
+    const struct rs_fiber_root *root =
+        ROUSE_CONTAINER_OF(rs_task_future(task), struct rs_fiber_root, base);
+
+    if ((task->flags & RS_TASK_FIBER) == 0 || root->base.vtable != &rs_fiber_vtable) return NULL;
+    return root->fiber;
+}
+
+// From the task of a fiber to where that goes on it is three steps, of which each finds its address
+// in what the one before has fetched. So those that are next in the queue are fetched, each a step
+// further the nearer it is. Nobody but us takes them out.
+// (Inline, since gcc takes a call of what only fetches for one without an effect.)
+__attribute__((always_inline)) static inline void fetch_fibers(const struct rs_task_link *next)
+{
+    const struct rs_fiber *fiber;
+
+    if (next == NULL) return;
+    if ((fiber = fiber_of(next)) != NULL) {
+        __builtin_prefetch(fiber->coroutine.sp, 1);
+        __builtin_prefetch((const char *)fiber->coroutine.sp + RS_CACHE_LINE, 1);
+    }
+    next = next->next;
+    if (next == NULL) return;
+    if ((fiber = fiber_of(next)) != NULL) {
+        __builtin_prefetch(fiber, 1);
+        __builtin_prefetch((const char *)fiber + RS_CACHE_LINE, 1);
+    }
+    next = next->next;
+    rs_task_link_prefetch(next);
+    __builtin_prefetch((const void *)((uintptr_t)next + 2 * RS_CACHE_LINE), 1);
+}
+
+// Fibers that yield or wake each other are near. Those that the driver has woken have been away.
+static struct rs_task_link *pinned_pop(struct rs_worker *w)
+{
+    struct rs_task_link *link = rs_pinned_pop(&w->pinned);
+
+    if (w->cold > 0) {
+        w->cold--;
+        fetch_fibers(w->pinned.first);
+    }
+    return link;
+}
+
 // The pinned queue and the stealable one in turn.
 static struct rs_task_link *queue_take(struct rs_worker *w)
 {
     struct rs_task_link *link;
 
-    if (w->alone) return rs_pinned_pop(&w->pinned);
+    if (w->alone) return pinned_pop(w);
     w->turn_pinned = !w->turn_pinned;
     if (w->turn_pinned) {
-        link = rs_pinned_pop(&w->pinned);
+        link = pinned_pop(w);
         return link != NULL ? link : runq_pop(w);
     }
     link = runq_pop(w);
-    return link != NULL ? link : rs_pinned_pop(&w->pinned);
+    return link != NULL ? link : pinned_pop(w);
 }
 
 static struct rs_task_link *local_take(struct rs_worker *w)
@@ -698,7 +745,7 @@ static void worker_sleep(struct rs_worker *w)
     uint64_t begin = awake_end(w);
 
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
-    (void)rs_driver_sleep(w->driver, until, leave_idle_set, w);
+    w->cold = (uint32_t)rs_driver_sleep(w->driver, until, leave_idle_set, w);
     rs_monitor_note(&w->sched->monitor);
     awake_begin(w);
     rs_worker_learn(w, begin);
