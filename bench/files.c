@@ -301,7 +301,6 @@ static const struct row rows[] = {
     {"file_read_direct", file_read_direct},
     {"file_read_fixed", file_read_direct},
     {"file_write", file_write},
-    {"file_write_pool", file_write},
     {"cat_many", cat_many},
     {NULL, NULL}};
 
@@ -313,11 +312,15 @@ static int run(struct bench *bench)
 }
 
 static const struct bench_case cases[] = {
-    {"file_read", 1000000, run},        {"file_read_ring", 500000, run},
-    {"file_read_pool", 20000, run},     {"file_read_cold", 4001, run},
-    {"file_read_cold_pool", 4001, run}, {"file_read_direct", 5000, run},
-    {"file_read_fixed", 5000, run},     {"file_write", 20000, run},
-    {"file_write_pool", 20000, run},    {"cat_many", 10000, run}};
+    {"file_read", 1000000, run},
+    {"file_read_ring", 500000, run},
+    {"file_read_pool", 20000, run},
+    {"file_read_cold", 4001, run},
+    {"file_read_cold_pool", 4001, run},
+    {"file_read_direct", 5000, run},
+    {"file_read_fixed", 5000, run},
+    {"file_write", 20000, run},
+    {"cat_many", 10000, run}};
 
 int main(int argc, char **argv)
 {

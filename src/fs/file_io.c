@@ -69,6 +69,9 @@ static bool io_job_describe(struct rs_fs_job *base)
     const struct rs_file_transfer *transfer = &job->transfer;
 
     if (job->file->is_stream) return false;
+    // A ring hands a write to the page cache to a thread of the kernel, which sleeps in between; a
+    // thread of the pool may be looking around for work.
+    if (transfer->is_write && !job->file->is_direct) return false;
     base->op = (struct rs_op){.code = transfer->is_write ? IORING_OP_WRITEV : IORING_OP_READV,
                               .fd = job->file->source.fd,
                               .offset = (uint64_t)transfer->offset,
