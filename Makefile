@@ -117,6 +117,7 @@ WORKS ?=
 
 bench-io: optimized  ## Servers of rouse beside raw ones and those of peers; WORKS=, ROUNDS=
 	@$(DEPS) bench-io
+	@ROUSE_BUILD_DIR=$(BUILD) scripts/fetch-tools.sh nginx
 	@scripts/bench-io.sh -r $(ROUNDS) $(if $(WORKS),-b '$(WORKS)')
 
 coverage:  ## Lines and branches that the fast tests reach, by folder; the core has bars

@@ -4,9 +4,10 @@
 # Puts tools that only tests use into the build, under ROUSE_BUILD_DIR/tools, by the names that they
 # have in their registries, and installs nothing on the machine:
 #
-#     scripts/fetch-tools.sh [promtool] [speedscope]
+#     scripts/fetch-tools.sh [nginx] [promtool] [speedscope]
 #
-#   promtool     from Debian's package prometheus, which would start a server if it were installed
+#   nginx        from Debian's package of that name, and
+#   promtool     from prometheus: each would start a server if it were installed
 #   speedscope   the npm package; it is a page, and nothing of it is run here
 #
 # What is there already is left as it is. What cannot be had, for want of a client or of a network,
@@ -31,17 +32,19 @@ download() {
     ((EUID == 0)) && apt-get -q update && "${download[@]}"
 }
 
-fetch_promtool() {
-    if [[ -x $tools/promtool ]]; then return; fi
+# from_package NAME PACKAGE PROGRAM: a program of a Debian package, by the path that it has there.
+from_package() {
+    local name=$1 package=$2 program=$3
+
+    if [[ -x $tools/$name ]]; then return; fi
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-        left_out promtool 'there is no apt-get'
-    elif ! (cd "$scratch" && timeout 120 bash -c "$(declare -f download); download prometheus") \
+        left_out "$name" 'there is no apt-get'
+    elif ! (cd "$scratch" && timeout 120 bash -c "$(declare -f download); download $package") \
         >"$scratch/log" 2>&1; then
-        left_out promtool "$(tail -n 1 "$scratch/log")"
+        left_out "$name" "$(tail -n 1 "$scratch/log")"
     else
-        dpkg-deb --fsys-tarfile "$scratch"/prometheus_*.deb |
-            tar -x -C "$scratch" ./usr/bin/promtool && mv "$scratch/usr/bin/promtool" "$tools" &&
-            echo "rouse: promtool lies in $tools"
+        dpkg-deb --fsys-tarfile "$scratch/$package"_*.deb | tar -x -C "$scratch" "./$program" &&
+            mv "$scratch/$program" "$tools/$name" && echo "rouse: $name lies in $tools"
     fi
 }
 
@@ -59,7 +62,9 @@ fetch_speedscope() {
 
 for tool in "$@"; do
     case $tool in
-    promtool | speedscope) "fetch_$tool" ;;
+    nginx) from_package nginx nginx usr/sbin/nginx ;;
+    promtool) from_package promtool prometheus usr/bin/promtool ;;
+    speedscope) fetch_speedscope ;;
     *)
         echo "fetch-tools.sh: unknown tool: $tool" >&2
         exit 2

@@ -25,8 +25,8 @@ needs() {
     valgrind) echo valgrind:valgrind ;;
     debug) echo gdb:gdb ;;
     load) echo wrk:wrk curl:curl ;;
-    proxy-peers)  # nginx, redis-server and PostgreSQL are used where they are, but not installed:
-        # that would start them
+    proxy-peers)  # redis-server and PostgreSQL are used where they are, but not installed: that
+        # would start them. So would nginx: scripts/fetch-tools.sh gets it
         echo curl:curl ab:apache2-utils h2load:nghttp2-client redis-benchmark:redis-tools
         echo iperf3:iperf3
         ;;
@@ -36,7 +36,7 @@ needs() {
         echo cargo:cargo -:librust-tokio-dev go:golang-go g++:g++ -:libasio-dev
         echo cc:gcc -:libuv1-dev pkg-config:pkg-config gnuplot:gnuplot-nox
         ;;
-    bench-io)  # nginx is used where it is, but not installed: that would start it
+    bench-io)  # and nginx: by scripts/fetch-tools.sh, since to install it would start it
         echo cargo:cargo -:librust-tokio-dev -:librust-hyper-dev go:golang-go
         echo cc:gcc -:libuv1-dev pkg-config:pkg-config gnuplot:gnuplot-nox taskset:util-linux
         ;;

@@ -3,7 +3,8 @@
 #
 # Programs of others through tcp_proxy: ab, curl and h2load to nginx and to httpd, nginx as the
 # client of the proxy, redis-benchmark to redis-server, pgbench to PostgreSQL, and iperf3. Each is
-# left out, and says so, where it is not installed. With ROUSE_TEST_FULL=1 each goes through it on
+# left out, and says so, where it is not installed; nginx may lie in the build instead
+# (scripts/fetch-tools.sh nginx). With ROUSE_TEST_FULL=1 each goes through it on
 # all reactors, which takes a minute; else on the one that ROUSE_REACTOR says.
 set -uo pipefail
 # shellcheck source=tests/blackbox/tcp_proxy.bash
@@ -14,7 +15,7 @@ if $sanitized && [[ $full != 1 ]]; then
     echo '1..0 # SKIP with a sanitizer only with ROUSE_TEST_FULL=1'
     exit 77
 fi
-PATH=$PATH:/usr/sbin
+PATH=$PATH:/usr/sbin:$build/tools
 chmod 755 "$scratch"  # some of the servers run as another user
 
 free_port() {

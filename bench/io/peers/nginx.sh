@@ -13,9 +13,9 @@ fi
 address=127.0.0.1:0
 if [[ ${1:-} == --listen ]]; then address=${2:?--listen needs ADDR:PORT}; fi
 host=${address%:*} port=${address##*:}
-PATH=$PATH:/usr/sbin
+PATH=$PATH:/usr/sbin:$(cd "$(dirname "$0")/../../.." && pwd)/build/tools
 command -v nginx >/dev/null || {
-    echo 'nginx.sh: nginx is not installed' >&2
+    echo 'nginx.sh: there is no nginx; scripts/fetch-tools.sh nginx gets it' >&2
     exit 1
 }
 
