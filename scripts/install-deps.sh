@@ -25,8 +25,8 @@ needs() {
     valgrind) echo valgrind:valgrind ;;
     debug) echo gdb:gdb ;;
     load) echo wrk:wrk curl:curl ;;
-    proxy-peers)  # redis-server and PostgreSQL are used where they are, but not installed: that
-        # would start them. So would nginx: scripts/fetch-tools.sh gets it
+    proxy-peers)  # PostgreSQL is used where it is, but not installed: that would start it. So
+        # would nginx, which scripts/fetch-tools.sh gets; redis-server lies in redis-tools, too
         echo curl:curl ab:apache2-utils h2load:nghttp2-client redis-benchmark:redis-tools
         echo iperf3:iperf3
         ;;
@@ -52,6 +52,7 @@ needs() {
         needs valgrind
         needs debug
         needs browser
+        needs proxy-peers
         echo g++:g++ pkg-config:pkg-config nm:binutils
         echo -:libhttp-parser-dev ab:apache2-utils h2load:nghttp2-client
         echo llvm-ar-14:llvm-14 setarch:util-linux git:git make:make
