@@ -23,6 +23,7 @@
 
 enum {
     EVENTS_MAX = 128,
+    FETCH_MIN = 64,  // events at once: what fewer sources need is near
     // Entries of a crowded slot that are moved with each batch of wakes, or turn: some 10 us.
     PREPARE_STEP = 512,
 };
@@ -255,7 +256,7 @@ static int dispatch(struct rouse_driver *driver, struct rs_backend *backend,
         for (; i < count && batch.count + 2 <= RS_BATCH_SIZE; i++) {
             struct rs_watch *watch = rs_watch_find(&driver->table, events[i].key);
 
-            fetch_ahead(driver, &events[i], count - i);
+            if (count >= FETCH_MIN) fetch_ahead(driver, &events[i], count - i);
             if (events[i].key == RS_OPS_KEY) {
                 ring_event(driver, backend);
                 ring_ready = true;

@@ -269,9 +269,17 @@ static void inbox_drain(struct rs_worker *w)
     }
 }
 
+// Of fewer tasks, the caches still have what they need.
+enum { COLD_MIN = 64 };
+
+static void driver_has_woken(struct rs_worker *w, int count)
+{
+    w->cold = count >= COLD_MIN ? (uint32_t)count : 0;
+}
+
 static void look_at_driver(struct rs_worker *w)
 {
-    w->cold = (uint32_t)rs_driver_poll(w->driver);
+    driver_has_woken(w, rs_driver_poll(w->driver));
 
     uint64_t now = rouse_now_ns();
 
@@ -329,7 +337,8 @@ __attribute__((always_inline)) static inline void fetch_fibers(const struct rs_t
     __builtin_prefetch((const void *)((uintptr_t)next + 2 * RS_CACHE_LINE), 1);
 }
 
-// Fibers that yield or wake each other are near. Those that the driver has woken have been away.
+// Fibers that yield or wake each other are near. Those that the driver has woken, many at once, have
+// been away.
 static struct rs_task_link *pinned_pop(struct rs_worker *w)
 {
     struct rs_task_link *link = rs_pinned_pop(&w->pinned);
@@ -745,7 +754,7 @@ static void worker_sleep(struct rs_worker *w)
     uint64_t begin = awake_end(w);
 
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
-    w->cold = (uint32_t)rs_driver_sleep(w->driver, until, leave_idle_set, w);
+    driver_has_woken(w, rs_driver_sleep(w->driver, until, leave_idle_set, w));
     rs_monitor_note(&w->sched->monitor);
     awake_begin(w);
     rs_worker_learn(w, begin);

@@ -87,7 +87,7 @@ struct rs_worker {
     struct rouse_driver *driver;
     struct rs_heap *heap;
     struct rs_pinned pinned;
-    uint32_t cold;  // of `pinned`, as many may have left the caches: see pinned_pop()
+    uint32_t cold;  // of `pinned`, as many have left the caches: see pinned_pop()
     struct rs_hand hand;
     struct rouse_context context;
     struct rs_fiber_host fibers;
