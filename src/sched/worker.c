@@ -315,8 +315,8 @@ static const struct rs_fiber *fiber_of(const struct rs_task_link *link)
 
 // From the task of a fiber to where that goes on it is three steps, of which each finds its address
 // in what the one before has fetched. So those that are next in the queue are fetched, each a step
-// further the nearer it is. Nobody but us takes them out.
-// (Inline, since gcc takes a call of what only fetches for one without an effect.)
+// further the nearer it is. Nobody but us takes them out. (Inline, since gcc takes a call of what
+// only fetches for one without an effect.)
 __attribute__((always_inline)) static inline void fetch_fibers(const struct rs_task_link *next)
 {
     const struct rs_fiber *fiber;
@@ -337,8 +337,8 @@ __attribute__((always_inline)) static inline void fetch_fibers(const struct rs_t
     __builtin_prefetch((const void *)((uintptr_t)next + 2 * RS_CACHE_LINE), 1);
 }
 
-// Fibers that yield or wake each other are near. Those that the driver has woken, many at once, have
-// been away.
+// Fibers that yield or wake each other are near. Those that the driver has woken, many at once,
+// have been away.
 static struct rs_task_link *pinned_pop(struct rs_worker *w)
 {
     struct rs_task_link *link = rs_pinned_pop(&w->pinned);
