@@ -431,6 +431,16 @@ static int real_madvise(void *memory, size_t size, int advice)
     return checked(madvise(memory, size, advice));
 }
 
+// The process itself, in place of a descriptor. Younger than the C library's headers.
+#ifndef PIDFD_SELF
+#define PIDFD_SELF (-10000)
+#endif
+
+static ssize_t real_madvise_many(const struct iovec *ranges, size_t count, int advice)
+{
+    return checked_size(syscall(SYS_process_madvise, PIDFD_SELF, ranges, count, advice, 0));
+}
+
 static int real_mincore(void *memory, size_t size, unsigned char *resident)
 {
     return checked(mincore(memory, size, resident));
@@ -588,13 +598,13 @@ static int real_clock_gettime(clockid_t clock, struct timespec *out)
         .eventfd = real_eventfd, .timerfd_create = real_timerfd_create,                           \
         .timerfd_settime = real_timerfd_settime, .futex_wait = real_futex_wait,                   \
         .futex_wake = real_futex_wake, .mmap = real_mmap, .munmap = real_munmap,                  \
-        .mprotect = real_mprotect, .madvise = real_madvise, .mincore = real_mincore,              \
-        .sigaltstack = real_sigaltstack, .membarrier = real_membarrier, .malloc = real_malloc,    \
-        .clone = real_clone, .child_call = real_child_call, .pidfd_open = real_pidfd_open,        \
-        .pidfd_send_signal = real_pidfd_send_signal, .kill = real_kill, .waitid = real_waitid,    \
-        .thread_create = real_thread_create, .sigaction = real_sigaction,                         \
-        .sched_getaffinity = real_sched_getaffinity, .prctl = real_prctl,                         \
-        .getrandom = real_getrandom, .clock_gettime = real_clock_gettime,                         \
+        .mprotect = real_mprotect, .madvise = real_madvise, .madvise_many = real_madvise_many,    \
+        .mincore = real_mincore, .sigaltstack = real_sigaltstack, .membarrier = real_membarrier,  \
+        .malloc = real_malloc, .clone = real_clone, .child_call = real_child_call,                \
+        .pidfd_open = real_pidfd_open, .pidfd_send_signal = real_pidfd_send_signal,               \
+        .kill = real_kill, .waitid = real_waitid, .thread_create = real_thread_create,            \
+        .sigaction = real_sigaction, .sched_getaffinity = real_sched_getaffinity,                 \
+        .prctl = real_prctl, .getrandom = real_getrandom, .clock_gettime = real_clock_gettime,    \
         .io_uring_setup = real_io_uring_setup, .io_uring_enter = real_io_uring_enter,             \
         .io_uring_register = real_io_uring_register, .mmap_file = real_mmap_file,                 \
         .recvmmsg = real_recvmmsg, .sendmmsg = real_sendmmsg, .splice = real_splice,              \

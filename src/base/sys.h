@@ -110,6 +110,9 @@ struct rs_sys {
     int (*munmap)(void *memory, size_t size);
     int (*mprotect)(void *memory, size_t size, int protection);
     int (*madvise)(void *memory, size_t size, int advice);
+    // As process_madvise(2) on this process, for which it takes a kernel from 6.15: how many bytes
+    // were advised.
+    ssize_t (*madvise_many)(const struct iovec *ranges, size_t count, int advice);
     // resident[i] & 1: the page is in memory.
     int (*mincore)(void *memory, size_t size, unsigned char *resident);
     int (*membarrier)(int command);

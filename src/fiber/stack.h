@@ -72,7 +72,8 @@ struct rs_stack_pool {
     // Once MADV_GUARD_INSTALL was tried and does not work: how many mappings the guards of all
     // pools may take. 0 before.
     int64_t guard_mappings_max;
-    bool guard_is_proved;  // MADV_GUARD_INSTALL was seen to work
+    bool guard_is_proved;    // MADV_GUARD_INSTALL was seen to work
+    bool gives_back_singly;  // the kernel does not take several stacks at once
     bool on_valgrind;
     bool reserve_in_use;
     struct rs_stack_slot *reserve;

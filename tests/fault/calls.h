@@ -15,6 +15,7 @@ enum fault_call {
     CALL_MUNMAP,
     CALL_MPROTECT,
     CALL_MADVISE,
+    CALL_MADVISE_MANY,
     CALL_MINCORE,
     CALL_MEMBARRIER,
     CALL_READ,

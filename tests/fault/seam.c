@@ -861,6 +861,13 @@ static int seam_madvise(void *memory, size_t size, int advice)
     return err < 0 ? err : rs_sys_real.madvise(memory, size, advice);
 }
 
+static ssize_t seam_madvise_many(const struct iovec *ranges, size_t count, int advice)
+{
+    int err = seam_ask(CALL_MADVISE_MANY);
+
+    return err < 0 ? err : rs_sys_real.madvise_many(ranges, count, advice);
+}
+
 static int seam_mincore(void *memory, size_t size, unsigned char *resident)
 {
     int err = seam_ask(CALL_MINCORE);
@@ -1024,6 +1031,7 @@ void seam_begin(const struct seam_plan *the_plan, struct seam_counts *the_counts
         .munmap = seam_munmap,
         .mprotect = seam_mprotect,
         .madvise = seam_madvise,
+        .madvise_many = seam_madvise_many,
         .mincore = seam_mincore,
         .membarrier = seam_membarrier,
         .malloc = seam_malloc,

@@ -86,6 +86,14 @@ static int model_madvise(void *memory, size_t size, int advice)
     return 0;
 }
 
+static ssize_t model_madvise_many(const struct iovec *ranges, size_t count, int advice)
+{
+    (void)ranges;
+    (void)count;
+    (void)advice;
+    return -EBADF;
+}
+
 static int model_mprotect(void *memory, size_t size, int protection)
 {
     (void)memory;
@@ -235,6 +243,7 @@ void seam_install(void)
     rs_sys.mmap = model_mmap;
     rs_sys.munmap = model_munmap;
     rs_sys.madvise = model_madvise;
+    rs_sys.madvise_many = model_madvise_many;
     rs_sys.thread_create = model_thread_create;
     rs_sys.getrandom = model_getrandom;
     rs_sys.clock_gettime = model_clock_gettime;

@@ -218,6 +218,76 @@ static void the_cache_is_bounded(void)
     rs_stack_pool_deinit(&pool);
 }
 
+static size_t advised_count;  // of the last call that took several
+static int advised_calls;
+static int advised_error;  // 0: none; > 0: that many stacks are left out
+
+static ssize_t tested_madvise_many(const struct iovec *ranges, size_t count, int advice)
+{
+    advised_calls++;
+    advised_count = count;
+    if (advised_error < 0) return advised_error;
+    return rs_sys_real.madvise_many(ranges, count - (size_t)advised_error, advice);
+}
+
+// Fills a cache of 64 with touched stacks and puts one more. How many of all are in memory then.
+static size_t overfill(int error)
+{
+    enum { COUNT = 65 };
+    size_t used = 0;
+    bool guarded = true;
+
+    pool_open(COUNT - 1);
+    for (size_t i = 0; i < COUNT; i++) {
+        get(&stacks[i], 0);
+        touch(&stacks[i], 1);
+    }
+    give_back_count = 0;
+    advised_calls = 0;
+    advised_error = error;
+    rs_sys.madvise = counting_madvise;
+    rs_sys.madvise_many = tested_madvise_many;
+    for (size_t i = 0; i < COUNT; i++) rs_stack_put(&pool, &stacks[i]);
+    for (size_t i = 0; i < COUNT; i++) {
+        used += rs_stack_used(&stacks[i]) > 0;
+        guarded = guarded && is_guarded(&stacks[i]);
+    }
+    claim(guarded, "stacks_given_back_at_once_are_still_guarded");
+    return used;
+}
+
+// The first time, and once more: the cache has been filled again.
+static void overfill_again(void)
+{
+    for (size_t i = 0; i < 65; i++) {
+        get(&stacks[i], 0);
+        touch(&stacks[i], 1);
+    }
+    for (size_t i = 0; i < 65; i++) rs_stack_put(&pool, &stacks[i]);
+}
+
+static void a_full_cache_gives_back_several_at_once(void)
+{
+    size_t used = overfill(0);
+    bool is_known = !pool.gives_back_singly;
+
+    claim(used == 60 && pool.cached == 60 && advised_count == 5,
+          "a_full_cache_gives_back_a_sixteenth_and_one");
+    claim(give_back_count == (is_known ? 0 : 5), "by_one_call_where_the_kernel_takes_several");
+    rs_stack_pool_deinit(&pool);
+
+    used = overfill(-EBADF);
+    claim(used == 60 && give_back_count == 5, "where_it_does_not_each_has_a_call_of_its_own");
+    overfill_again();
+    claim(advised_calls == 1 && give_back_count == 10, "and_it_is_not_asked_again");
+    rs_stack_pool_deinit(&pool);
+
+    used = overfill(1);
+    claim(used == 60 && give_back_count == 5, "what_it_leaves_out_is_given_back_singly");
+    rs_stack_pool_deinit(&pool);
+    rs_sys = rs_sys_real;
+}
+
 static void a_full_cache_makes_room_for_the_size_in_use(void)
 {
     pool_open(4);
@@ -551,6 +621,7 @@ int main(void)
     stacks_are_apart_and_guarded();
     reuse_is_last_in_first_out();
     the_cache_is_bounded();
+    a_full_cache_gives_back_several_at_once();
     a_full_cache_makes_room_for_the_size_in_use();
     an_idle_stack_costs_no_memory();
     the_high_water_mark_is_in_pages_from_the_top();
