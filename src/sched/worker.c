@@ -337,16 +337,20 @@ __attribute__((always_inline)) static inline void fetch_fibers(const struct rs_t
     __builtin_prefetch((const void *)((uintptr_t)next + 2 * RS_CACHE_LINE), 1);
 }
 
+// Out of line: it takes registers that the usual way then need not save.
+__attribute__((noinline)) static void popped_cold(struct rs_worker *w)
+{
+    w->cold--;
+    fetch_fibers(w->pinned.first);
+}
+
 // Fibers that yield or wake each other are near. Those that the driver has woken, many at once,
 // have been away.
-static struct rs_task_link *pinned_pop(struct rs_worker *w)
+static inline struct rs_task_link *pinned_pop(struct rs_worker *w)
 {
     struct rs_task_link *link = rs_pinned_pop(&w->pinned);
 
-    if (w->cold > 0) {
-        w->cold--;
-        fetch_fibers(w->pinned.first);
-    }
+    if (ROUSE_UNLIKELY(w->cold > 0)) popped_cold(w);
     return link;
 }
 
