@@ -82,6 +82,10 @@ struct rouse_future_vtable {
     // Tells a dump of the parts of a pending future, and whom it waits for, by the functions of
     // `inspector`. Called between polls; must not wait, and wakes nobody. NULL: it has no parts.
     void (*inspect)(const struct rouse_future *self, struct rouse_inspector *inspector);
+    // True: a poll right now would be pending, and leave but a waker. A select asks first, so that
+    // it need not have an arm begin to wait where another one is ready. Must not wait; a few loads
+    // are what it is worth. False: that is not known. NULL: it never is.
+    bool (*is_pending)(const struct rouse_future *self);
 };
 
 // What a poll is given. The words are private; read them through the functions below.
@@ -182,6 +186,15 @@ static inline void rouse_future_drop(struct rouse_future *future)
 static inline bool rouse_future_is_ended(const struct rouse_future *future)
 {
     return future->vtable->poll == NULL;
+}
+
+/// True if the future says that a poll right now would be pending, and leave but a waker. False if
+/// that is not known.
+///
+/// Threads: whoever may poll it.
+static inline bool rouse_future_is_pending(const struct rouse_future *future)
+{
+    return future->vtable->is_pending != NULL && future->vtable->is_pending(future);
 }
 
 /// The outcome of an ended future in the common form: 0 or a count, or a negative errno; 0 for one

@@ -4,8 +4,10 @@
 //
 // What becomes of the losers: the arms are polled one after another, and the first that is ready
 // wins. Those behind it are not polled any more, so one that would have been ready at the same
-// moment has not acted: its bytes are still in the socket, its connection in the backlog. Then
-// every loser is withdrawn, and what it was granted goes to the next in its queue. A loser whose
+// moment has not acted: its bytes are still in the socket, its connection in the backlog. Those
+// before it that know that they are pending (rouse_future_is_pending()) are passed over until none
+// of the others is ready, so that they need not begin to wait, and give up, for nothing. Then every
+// loser is withdrawn, and what it was granted goes to the next in its queue. A loser whose
 // kind is total (rouse_future_cancel_kind()) has lost nothing; one whose kind is partial says how
 // much it did; one whose kind is terminal takes its result with it: lend that with a rouse_borrow,
 // and it is still there afterwards.

@@ -316,6 +316,15 @@ void rs_chain_nobody_waits_for_element(struct rs_chain *chain)
     atomic_fetch_and_explicit(&chain->tail, ~(uint64_t)RECEIVER_WAITS, memory_order_relaxed);
 }
 
+bool rs_chain_seems_empty(const struct rs_chain *chain)
+{
+    // Relaxed, both: a head that is out of date is behind the tail.
+    uint64_t head = atomic_load_explicit(&chain->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
+
+    return position_of(tail) == head && (tail & CLOSED) == 0;
+}
+
 size_t rs_chain_length(const struct rs_chain *chain)
 {
     uint64_t head;

@@ -76,6 +76,8 @@ bool rs_chain_wait_for_element(struct rs_chain *chain);
 void rs_chain_nobody_waits_for_element(struct rs_chain *chain);
 
 size_t rs_chain_length(const struct rs_chain *chain);
+// Nothing to receive, and it is not closed, as far as a look tells.
+bool rs_chain_seems_empty(const struct rs_chain *chain);
 bool rs_chain_is_closed(const struct rs_chain *chain);
 
 #endif

@@ -73,6 +73,15 @@ static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *
     return r->output != -EAGAIN ? ROUSE_READY : receive_or_queue(r, ch, cx);
 }
 
+static bool receive_is_pending(const struct rouse_future *self)
+{
+    struct rouse_channel_receive *r = receive_of((struct rouse_future *)(uintptr_t)self);
+    const struct rs_channel *ch = rs_channel_of_receiver(r->receiver);
+
+    if (r->waiter.pushed) return rs_waiter_seems_queued(&r->waiter);
+    return ch->is_bounded ? rs_ring_seems_empty(&ch->ring) : rs_chain_seems_empty(&ch->chain);
+}
+
 static void receive_drop(struct rouse_future *self)
 {
     struct rouse_channel_receive *r = receive_of(self);
@@ -109,6 +118,7 @@ static const struct rouse_future_vtable receive_vtable = {
     .drop = receive_drop,
     .name = "channel receive",
     .describe = receive_describe,
+    .is_pending = receive_is_pending,
     .cancel_kind = rouse_cancel_kind_total,
     .ended = &receive_ended};
 

@@ -316,6 +316,11 @@ static rouse_poll receive_poll(struct rouse_future *self, struct rouse_context *
     return ROUSE_READY;
 }
 
+static bool receive_is_pending(const struct rouse_future *self)
+{
+    return !is_gone(of_receiver(((const struct rouse_oneshot_receive *)self)->rx), SENDER);
+}
+
 static void receive_drop(struct rouse_future *self)
 {
     struct rouse_oneshot_receive *r = receive_of(self);
@@ -342,6 +347,7 @@ static const struct rouse_future_vtable receive_vtable = {
     .drop = receive_drop,
     .name = "oneshot receive",
     .describe = receive_describe,
+    .is_pending = receive_is_pending,
     .cancel_kind = rouse_cancel_kind_total,
     .ended = &receive_ended};
 

@@ -233,6 +233,11 @@ static rouse_poll changed_poll(struct rouse_future *self, struct rouse_context *
     return rs_crowd_poll(&c->rx->seat, &c->waiter, self, changed_look, cx);
 }
 
+static bool changed_is_pending(const struct rouse_future *self)
+{
+    return rouse_watch_try_changed(((const struct rouse_watch_changed *)self)->rx) == -EAGAIN;
+}
+
 static void changed_drop(struct rouse_future *self)
 {
     struct rouse_watch_changed *c = changed_of(self);
@@ -259,6 +264,7 @@ static const struct rouse_future_vtable changed_vtable = {
     .drop = changed_drop,
     .name = "watch changed",
     .describe = changed_describe,
+    .is_pending = changed_is_pending,
     .cancel_kind = rouse_cancel_kind_total,
     .ended = &changed_ended};
 

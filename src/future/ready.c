@@ -69,6 +69,11 @@ const struct rouse_future_vtable rouse_yield_vtable = {.poll = yield_poll,
                                                        .ended = &yield_ended,
                                                        .cancel_kind = rouse_cancel_kind_total};
 
+static bool borrow_is_pending(const struct rouse_future *self)
+{
+    return rouse_future_is_pending(((const struct rouse_borrow *)self)->inner);
+}
+
 static rouse_poll borrow_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     return rouse_future_poll(ROUSE_CONTAINER_OF(self, struct rouse_borrow, base)->inner, cx);
@@ -96,7 +101,8 @@ static const struct rouse_future_vtable borrow_vtable = {
     .describe = borrow_describe,
     .ended = &borrow_ended,
     .cancel_kind = rouse_cancel_kind_total,
-    .inspect = borrow_inspect};
+    .inspect = borrow_inspect,
+    .is_pending = borrow_is_pending};
 
 void rouse_borrow_init(struct rouse_borrow *borrow, struct rouse_future *inner)
 {

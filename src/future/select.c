@@ -13,28 +13,58 @@ static size_t first_arm(rouse_select_order order, size_t count)
     return order == ROUSE_SELECT_BIASED ? 0 : rs_random_below((uint32_t)count);
 }
 
-// Polls the arms from `begin` on until one ends. Returns which, or `end`.
-static inline size_t poll_some(struct rouse_future **arms, size_t begin, size_t end,
-                               struct rouse_context *cx)
+// Those beyond are not asked.
+enum { ASKED_MAX = 64 };
+
+// Polls the arms from `begin` on until one ends, but for those that say that they are pending,
+// which are noted. Returns which, or `end`.
+static inline size_t poll_hopeful(struct rouse_future **arms, size_t begin, size_t end,
+                                  struct rouse_context *cx, uint64_t *left_out)
 {
     for (size_t arm = begin; arm < end; arm++) {
+        if (arm < ASKED_MAX && rouse_future_is_pending(arms[arm])) {
+            *left_out |= UINT64_C(1) << arm;
+        } else if (rouse_future_poll(arms[arm], cx) == ROUSE_READY) {
+            return arm;
+        }
+    }
+    return end;
+}
+
+// Polls those that were left out: each must have a waker, and what it said may no longer hold.
+static inline size_t poll_left_out(struct rouse_future **arms, size_t begin, size_t end,
+                                   struct rouse_context *cx, uint64_t left_out)
+{
+    for (size_t arm = begin; arm < end && arm < ASKED_MAX; arm++) {
+        if ((left_out >> arm & 1) == 0) continue;
         if (rouse_future_poll(arms[arm], cx) == ROUSE_READY) return arm;
     }
     return end;
+}
+
+// The first arm that ends, from `start` on, or `count`.
+static inline size_t arms_poll_from(struct rouse_future **arms, size_t start, size_t count,
+                                    struct rouse_context *cx)
+{
+    uint64_t left_out = 0;
+    size_t arm = poll_hopeful(arms, start, count, cx, &left_out);
+
+    if (arm < count) return arm;
+    arm = poll_hopeful(arms, 0, start, cx, &left_out);
+    if (arm < start) return arm;
+    arm = poll_left_out(arms, start, count, cx, left_out);
+    if (arm < count) return arm;
+    arm = poll_left_out(arms, 0, start, cx, left_out);
+    return arm < start ? arm : count;
 }
 
 // ROUSE_READY, and the winner, when an arm ended; the others are then dropped.
 static rouse_poll arms_poll_any(struct rouse_future **arms, size_t count, rouse_select_order order,
                                 struct rouse_context *cx, size_t *winner)
 {
-    size_t start = first_arm(order, count);
-    size_t arm = poll_some(arms, start, count, cx);
+    size_t arm = arms_poll_from(arms, first_arm(order, count), count, cx);
 
-    if (arm == count) {
-        if (start == 0) return ROUSE_PENDING;
-        arm = poll_some(arms, 0, start, cx);
-        if (arm == start) return ROUSE_PENDING;
-    }
+    if (arm == count) return ROUSE_PENDING;
     *winner = arm;
     rs_arms_drop_running(arms, count);
     return ROUSE_READY;

@@ -111,6 +111,15 @@ static rouse_poll notify_wait_poll(struct rouse_future *self, struct rouse_conte
                : ROUSE_READY;
 }
 
+static bool notify_wait_is_pending(const struct rouse_future *self)
+{
+    struct rouse_notify_wait *w = wait_of((struct rouse_future *)(uintptr_t)self);
+
+    if (w->waiter.pushed) return rs_waiter_seems_queued(&w->waiter);
+    // Relaxed: only a look; who takes it looks again.
+    return !atomic_load_explicit(kept_of(w->notify), memory_order_relaxed);
+}
+
 static void notify_wait_drop(struct rouse_future *self)
 {
     struct rouse_notify_wait *w = wait_of(self);
@@ -133,6 +142,7 @@ static const struct rouse_future_vtable wait_vtable = {
     .drop = notify_wait_drop,
     .name = "notify wait",
     .describe = notify_wait_describe,
+    .is_pending = notify_wait_is_pending,
     .cancel_kind = rouse_cancel_kind_total};
 
 void rouse_notify_wait_init(struct rouse_notify_wait *wait, struct rouse_notify *notify)

@@ -50,6 +50,14 @@ static inline _Atomic uint32_t *rs_waiter_state_of(struct rouse_waiter *waiter)
     return (_Atomic uint32_t *)&waiter->state;
 }
 
+// A look at a waiter that was pushed: it has not been settled, as far as can be seen.
+static inline bool rs_waiter_seems_queued(struct rouse_waiter *waiter)
+{
+    // Relaxed: only a look; rs_waitq_look() does the acquire.
+    return atomic_load_explicit(rs_waiter_state_of(waiter), memory_order_relaxed) ==
+           RS_WAITER_QUEUED;
+}
+
 // The rest is written when it is pushed.
 static inline void rs_waiter_init(struct rouse_waiter *waiter, uint64_t want)
 {

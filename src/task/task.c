@@ -347,6 +347,11 @@ static rouse_poll join_poll(struct rouse_future *self, struct rouse_context *cx)
     return ROUSE_READY;
 }
 
+static bool join_is_pending(const struct rouse_future *self)
+{
+    return !rs_join_is_ready((const struct rouse_join_handle *)self);
+}
+
 static void join_drop(struct rouse_future *self)
 {
     struct rouse_join_handle *handle = handle_of(self);
@@ -384,6 +389,7 @@ static const struct rouse_future_vtable join_vtable = {
     .drop = join_drop,
     .name = "join_handle",
     .describe = join_describe,
+    .is_pending = join_is_pending,
     .ended = &join_ended,
     .cancel_kind = rouse_cancel_kind_terminal,
     .inspect = join_inspect};

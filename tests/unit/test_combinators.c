@@ -347,6 +347,105 @@ static void fair_select_is_fair(void)
     claim(wins[0] == first, "the same seed makes the same choices");
 }
 
+// A probe that says of itself, the first `says` times that it is asked, that it is pending.
+struct teller {
+    struct probe probe;
+    int says;
+};
+
+static bool teller_is_pending(const struct rouse_future *self)
+{
+    struct teller *t =
+        ROUSE_CONTAINER_OF(probe_of((struct rouse_future *)(uintptr_t)self), struct teller, probe);
+
+    return t->says > 0 && t->says-- > 0;
+}
+
+static void teller_init(struct teller *t, int pending, int says)
+{
+    static struct rouse_future_vtable vtable;
+
+    vtable = probe_vtable;
+    vtable.is_pending = teller_is_pending;
+    probe_init(&t->probe, "t", pending, 0);
+    t->probe.base.vtable = &vtable;
+    t->says = says;
+}
+
+// Two of them, or one and a probe, in that order.
+static rouse_poll select_two(struct rouse_select *select, struct teller *a, struct rouse_future *b)
+{
+    bell = (struct bell){0};
+    rouse_select_init(select, &a->probe.base, b, ROUSE_SELECT_BIASED);
+    return bell_poll(&bell, &select->base);
+}
+
+static void select_passes_over_what_is_pending(void)
+{
+    struct teller a, b;
+    struct rouse_borrow lent;
+    struct rouse_select select;
+
+    teller_init(&a, PROBE_NEVER, 9);
+    teller_init(&b, 0, 0);
+    claim(select_two(&select, &a, &b.probe.base) == ROUSE_READY && select.output == 1 &&
+              a.probe.polls == 0 && a.probe.drops == 1,
+          "an arm that says that it is pending is not polled where another one is ready");
+    rouse_future_drop(&select.base);
+
+    teller_init(&a, 1, 1);
+    teller_init(&b, 1, 1);
+    claim(select_two(&select, &a, &b.probe.base) == ROUSE_PENDING && a.probe.polls == 1 &&
+              b.probe.polls == 1 && bell.shares == 2,
+          "where none is, each has a waker, after one poll");
+    claim(bell_poll(&bell, &select.base) == ROUSE_READY && select.output == 0,
+          "and the first that does not say so any more is polled first");
+    rouse_future_drop(&select.base);
+
+    teller_init(&a, 0, 1);
+    teller_init(&b, PROBE_NEVER, 1);
+    claim(select_two(&select, &a, &b.probe.base) == ROUSE_READY && select.output == 0,
+          "one that is ready just after it has said so is not missed");
+    rouse_future_drop(&select.base);
+
+    teller_init(&a, PROBE_NEVER, 9);
+    teller_init(&b, PROBE_NEVER, 9);
+    rouse_borrow_init(&lent, &b.probe.base);
+    claim(rouse_future_is_pending(&lent.base) &&
+              select_two(&select, &a, &lent.base) == ROUSE_PENDING && b.says == 7 &&
+              b.probe.polls == 1,
+          "a borrow says what is lent");
+    rouse_future_drop(&select.base);
+    rouse_future_drop(&b.probe.base);
+    claim(bell.shares == 0 && !rouse_future_is_pending(&b.probe.base),
+          "what has ended is not pending");
+}
+
+// More arms than are asked.
+static void select_takes_many_arms(void)
+{
+    enum { COUNT = 70 };
+    static struct teller tellers[COUNT];
+    struct rouse_future *arms[COUNT];
+    struct rouse_select_all select;
+    bool once = true;
+
+    for (size_t order = 0; order < 2; order++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            teller_init(&tellers[i], i == COUNT - 1 ? 1 : PROBE_NEVER, 9);
+            arms[i] = &tellers[i].probe.base;
+        }
+        bell = (struct bell){0};
+        rouse_select_all_init(&select, arms, COUNT, (rouse_select_order)order);
+        once &= bell_poll(&bell, &select.base) == ROUSE_PENDING && bell.shares == COUNT;
+        for (size_t i = 0; i < COUNT; i++) once &= tellers[i].probe.polls == 1;
+        once &= bell_poll(&bell, &select.base) == ROUSE_READY && select.output == COUNT - 1;
+        rouse_future_drop(&select.base);
+        once &= bell.shares == 0;
+    }
+    claim(once, "of many arms that say so each is polled once");
+}
+
 static void select_leaves_a_borrowed_loser_alive(void)
 {
     struct rouse_borrow lent;
@@ -512,6 +611,8 @@ int main(void)
     try_join_stops_at_the_first_failure();
     select_takes_the_first();
     fair_select_is_fair();
+    select_passes_over_what_is_pending();
+    select_takes_many_arms();
     select_leaves_a_borrowed_loser_alive();
     race_takes_the_first_success();
     race_counts_arms_that_ended_before();
