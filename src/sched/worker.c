@@ -297,7 +297,10 @@ static struct rs_task_link *runq_pop(struct rs_worker *w)
     if (link != NULL) return link;
     uint32_t fit = rs_share_hand_size(w);
 
-    link = fit > 1 ? rs_hand_fill(&w->hand, &w->runq, fit) : rs_runq_pop(&w->runq);
+    // An exchange that finds nothing holds up the next poll as long as one that finds something.
+    if (rs_runq_length(&w->runq) > 0) {
+        link = fit > 1 ? rs_hand_fill(&w->hand, &w->runq, fit) : rs_runq_pop(&w->runq);
+    }
     if (link == NULL) w->ran_dry = true;
     return link;
 }
@@ -344,13 +347,19 @@ __attribute__((noinline)) static void popped_cold(struct rs_worker *w)
     fetch_fibers(w->pinned.first);
 }
 
-// Fibers that yield or wake each other are near. Those that the driver has woken, many at once,
-// have been away.
+// The fibers of a lone worker that yield or wake each other are near, and mostly lie in the order in
+// which they run, so that the processor fetches them itself. Those that several workers have taken
+// from one another lie in any order; and those that the driver has woken, many at once, have been
+// away.
 static inline struct rs_task_link *pinned_pop(struct rs_worker *w)
 {
     struct rs_task_link *link = rs_pinned_pop(&w->pinned);
 
-    if (ROUSE_UNLIKELY(w->cold > 0)) popped_cold(w);
+    if (!w->alone) {
+        fetch_fibers(w->pinned.first);
+    } else if (ROUSE_UNLIKELY(w->cold > 0)) {
+        popped_cold(w);
+    }
     return link;
 }
 
