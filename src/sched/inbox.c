@@ -11,6 +11,7 @@
 void rs_inbox_init(struct rs_inbox *inbox)
 {
     atomic_init(&inbox->newest, NULL);
+    atomic_init(&inbox->placed, 0);
 }
 
 bool rs_inbox_push(struct rs_inbox *inbox, struct rs_task_link *task)
@@ -52,6 +53,8 @@ struct rs_task_link *rs_inbox_take(struct rs_inbox *inbox)
     // Relaxed: a look whether it is worth the exchange. NULL may be out of date, which makes this
     // one miss, not the second look before sleep.
     if (atomic_load_explicit(&inbox->newest, memory_order_relaxed) == NULL) return NULL;
+    // Relaxed: a hint, in which one that is pushed right now may be missing.
+    atomic_store_explicit(&inbox->placed, 0, memory_order_relaxed);
     // Acquire, with the release in rs_inbox_push(), of every task in the list: the pushes follow
     // each other by read-modify-writes.
     return reverse(atomic_exchange_explicit(&inbox->newest, NULL, memory_order_acquire));

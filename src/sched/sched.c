@@ -99,23 +99,47 @@ static void sched_schedule(struct rouse_scheduler *base, struct rouse_task *task
 
 // ---- Spawning ----
 
-// A new fiber goes to the less loaded of two workers; but to another one only if that is worth a
-// wake from core to core.
-enum { PLACEMENT_SLACK = 4, PLACEMENT_FRACTION = 16 };
-
-static struct rs_worker *place(struct rs_sched *sched, struct rs_worker *worker)
+static bool is_away(const struct rs_worker *worker)
 {
-    if (sched->worker_count == 1) return worker;
+    // Relaxed: a hint. It may be back, or gone, by the time that the task is there.
+    return atomic_load_explicit(&worker->away, memory_order_relaxed);
+}
+
+// A new fiber goes to the less loaded of two workers; but to another one only if that is worth a
+// wake from core to core. Where there are many, those that are spawned one after another stay
+// together, a few at a time: they often talk to each other, and none of them ever moves.
+enum {
+    PLACEMENT_SLACK = 4,
+    PLACEMENT_FRACTION = 16,
+    PLACEMENT_RUN_FRACTION = 4,
+    PLACEMENT_RUN_MAX = 16,
+};
+
+static struct rs_worker *less_loaded(struct rs_sched *sched, struct rs_worker *worker)
+{
     unsigned step = 1 + rs_random_below(sched->worker_count - 1);
     struct rs_worker *other = &sched->workers[(worker->index + step) % sched->worker_count];
 
-    // Relaxed: a hint. It may be back, or gone, by the time that the task is there.
-    if (atomic_load_explicit(&other->away, memory_order_relaxed)) return worker;
+    if (is_away(other)) return worker;
     uint32_t load = rs_worker_load(other);
 
     return rs_worker_load(worker) > load + PLACEMENT_SLACK + load / PLACEMENT_FRACTION
                ? other
                : worker;
+}
+
+static struct rs_worker *place(struct rs_sched *sched, struct rs_worker *worker)
+{
+    if (sched->worker_count == 1) return worker;
+    if (worker->run_left > 0 && !is_away(worker->run_target)) {
+        worker->run_left--;
+        return worker->run_target;
+    }
+    uint32_t run = rs_worker_load(worker) / PLACEMENT_RUN_FRACTION;
+
+    worker->run_left = run < PLACEMENT_RUN_MAX ? run : PLACEMENT_RUN_MAX;
+    worker->run_target = less_loaded(sched, worker);
+    return worker->run_target;
 }
 
 static void count_spawn(struct rs_sched *sched, struct rs_worker *worker)
@@ -157,6 +181,7 @@ static void start(struct rs_sched *sched, struct rs_worker *worker, struct rs_wo
     if (worker == NULL) {
         schedule_foreign(sched, task);
     } else if (target != worker) {
+        rs_inbox_count_placed(&target->inbox);
         rs_sched_deliver(sched, target, task);
     } else {
         rs_worker_push(worker, task);

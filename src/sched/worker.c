@@ -347,10 +347,10 @@ __attribute__((noinline)) static void popped_cold(struct rs_worker *w)
     fetch_fibers(w->pinned.first);
 }
 
-// The fibers of a lone worker that yield or wake each other are near, and mostly lie in the order in
-// which they run, so that the processor fetches them itself. Those that several workers have taken
-// from one another lie in any order; and those that the driver has woken, many at once, have been
-// away.
+// The fibers of a lone worker that yield or wake each other are near, and mostly lie in the order
+// in which they run, so that the processor fetches them itself. Those that several workers have
+// taken from one another lie in any order; and those that the driver has woken, many at once, have
+// been away.
 static inline struct rs_task_link *pinned_pop(struct rs_worker *w)
 {
     struct rs_task_link *link = rs_pinned_pop(&w->pinned);
@@ -643,7 +643,8 @@ uint32_t rs_worker_queue_depth(const struct rs_worker *w)
 uint32_t rs_worker_load(const struct rs_worker *w)
 {
     // Relaxed: a hint.
-    return queued(w) + atomic_load_explicit(&w->fibers_live, memory_order_relaxed);
+    return queued(w) + atomic_load_explicit(&w->fibers_live, memory_order_relaxed) +
+           rs_inbox_placed(&w->inbox);
 }
 
 // A worker may sit on an event that the kernel has given it, and still seem to sleep. So each of

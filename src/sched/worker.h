@@ -71,16 +71,18 @@ struct rs_worker {
     uint32_t sentinel_seen[RS_WORKERS_MAX];  // the others' looks at their drivers, at the last one
     uint32_t tick;
     uint32_t slot_runs;
-    uint32_t next_look;      // the tick of the next look at the driver
-    uint32_t look_interval;  // in ticks, as of the last one
-    uint32_t looked_tick;    // when that was
-    uint64_t looked_ns;      // the clock as of then
-    uint32_t now_ms;         // the same, for the dump
-    uint32_t offer_every;    // stealable tasks queued, others are told: see share.c
-    uint32_t unoffered;      // those queued since
-    bool ran_dry;            // the stealable queue was empty since the last look
-    uint64_t dry_ns;         // when it was last known to have been
-    struct rs_spin spin;     // before it sleeps
+    uint32_t next_look;            // the tick of the next look at the driver
+    uint32_t look_interval;        // in ticks, as of the last one
+    uint32_t looked_tick;          // when that was
+    uint64_t looked_ns;            // the clock as of then
+    uint32_t now_ms;               // the same, for the dump
+    uint32_t offer_every;          // stealable tasks queued, others are told: see share.c
+    uint32_t unoffered;            // those queued since
+    bool ran_dry;                  // the stealable queue was empty since the last look
+    uint64_t dry_ns;               // when it was last known to have been
+    struct rs_worker *run_target;  // where the next fibers go that it spawns
+    uint32_t run_left;             // how many of them
+    struct rs_spin spin;           // before it sleeps
     pthread_t thread;
     bool has_signal_stack;  // so it may be sent a signal, for a probe
     uintptr_t stack_end;    // above the loop's frame
