@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The two system calls of every message, through the table like all others; but where the table has
-// the real ones, they are made here, in the caller's own frame.
+// The two system calls of every message, and that of an operation on a ring, through the table like
+// all others; but where the table has the real ones, they are made here, in the caller's own frame.
 //
 // A kernel that guards its own returns against speculation (on AMD, by "safe RET") leaves the
 // processor's stack of predicted returns useless. Each call that we are in when a system call is
@@ -79,6 +79,19 @@ static inline ssize_t rs_sys_send(int fd, const void *buf, size_t size, int flag
     }
 #endif
     return rs_sys.send(fd, buf, size, flags);
+}
+
+// Without a timeout.
+static inline int rs_sys_io_uring_enter(int fd, unsigned to_submit, unsigned wait_for,
+                                        unsigned flags)
+{
+#if RS_SYS_INLINE
+    if (ROUSE_LIKELY(rs_sys.io_uring_enter == rs_sys_real.io_uring_enter)) {
+        return (int)rs_sys_message(SYS_io_uring_enter, fd, (const void *)(uintptr_t)to_submit,
+                                   wait_for, (int)flags);
+    }
+#endif
+    return rs_sys.io_uring_enter(fd, to_submit, wait_for, flags, NULL);
 }
 
 #endif

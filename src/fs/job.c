@@ -36,8 +36,12 @@ static struct rs_fs_job *job_ref(struct rs_fs_job *job)
 
 void rs_fs_job_unref(struct rs_fs_job *job)
 {
-    // Acq_rel: the last one comes after everything that the other did to the record.
-    if (atomic_fetch_sub_explicit(&job->shares, 1, memory_order_acq_rel) != 1) return;
+    // Acquire, with the release below: the last one comes after everything that the other did to
+    // the record. Only who has a share can make another, so one that is the only one stays that.
+    if (atomic_load_explicit(&job->shares, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&job->shares, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
     struct rouse_allocator allocator = job->allocator;
 
     if (job->ops->release != NULL) job->ops->release(job);
@@ -93,7 +97,8 @@ static bool ring_begin(struct rs_fs_job *job, struct rouse_driver *driver)
         job->op.may_fix = false;
     }
     job->op.done = ring_done;
-    job_ref(job);
+    // Relaxed: nobody else knows the job yet.
+    atomic_store_explicit(&job->shares, 2, memory_order_relaxed);
     if (rs_driver_submit(driver, &job->op) == 0) return true;
     rs_fs_job_unref(job);
     return false;

@@ -12,6 +12,7 @@
 
 #include "base/counters.h"
 #include "base/sys.h"
+#include "base/sys_message.h"
 
 enum { NEEDED_FEATURES = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG };
 
@@ -116,14 +117,16 @@ int rs_io_ring_submit(const struct rs_io_ring *ring, unsigned count, unsigned wa
                       uint64_t timeout_ns)
 {
     bool deferred = (ring->flags & IORING_SETUP_DEFER_TASKRUN) != 0;
+    // With deferred work only asking for events brings them to the queue.
+    unsigned flags = wait_for > 0 || deferred ? IORING_ENTER_GETEVENTS : 0;
+
+    if (wait_for == 0 || timeout_ns == ROUSE_NEVER) {
+        return rs_sys_io_uring_enter(ring->fd, count, wait_for, flags);
+    }
     struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / ROUSE_NS_PER_S),
                                .tv_nsec = (long)(timeout_ns % ROUSE_NS_PER_S)};
-    bool has_limit = wait_for > 0 && timeout_ns != ROUSE_NEVER;
 
-    // With deferred work only asking for events brings them to the queue.
-    return rs_sys.io_uring_enter(ring->fd, count, wait_for,
-                                 wait_for > 0 || deferred ? IORING_ENTER_GETEVENTS : 0,
-                                 has_limit ? &timeout : NULL);
+    return rs_sys.io_uring_enter(ring->fd, count, wait_for, flags, &timeout);
 }
 
 int rs_io_ring_enter(struct rs_io_ring *ring, unsigned wait_for, uint64_t timeout_ns)
