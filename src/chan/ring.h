@@ -239,6 +239,8 @@ void rs_ring_nobody_waits_for_place(struct rs_ring *ring);
 bool rs_ring_reserve_for_waiter(struct rs_ring *ring);
 
 size_t rs_ring_length(const struct rs_ring *ring);
+bool rs_ring_is_closed(const struct rs_ring *ring);
+
 // Nothing to receive, and it is not ended, as far as a look tells.
 static inline bool rs_ring_seems_empty(const struct rs_ring *ring)
 {
@@ -248,6 +250,5 @@ static inline bool rs_ring_seems_empty(const struct rs_ring *ring)
 
     return rs_ring_position_of(tail) == rs_ring_position_of(head) && !rs_ring_is_ended(tail);
 }
-bool rs_ring_is_closed(const struct rs_ring *ring);
 
 #endif

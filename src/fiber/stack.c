@@ -300,7 +300,7 @@ static bool pages_give_back_at_once(struct rs_stack_pool *pool, struct rs_stack_
     struct iovec ranges[GIVE_BACK_MAX];
     size_t size = 0;
 
-    if (count == 1 || pool->gives_back_singly) return false;
+    if (count < 2 || pool->gives_back_singly) return false;
     for (size_t i = 0; i < count; i++) {
         ranges[i] = (struct iovec){slot_base(slots[i]), slots[i]->slab->stack_size};
         size += ranges[i].iov_len;

@@ -230,56 +230,60 @@ static ssize_t tested_madvise_many(const struct iovec *ranges, size_t count, int
     return rs_sys_real.madvise_many(ranges, count - (size_t)advised_error, advice);
 }
 
-// Fills a cache of 64 with touched stacks and puts one more. How many of all are in memory then.
+// One more than the cache that follows takes.
+enum { OVERFULL = 65 };
+
+// Fills a cache with touched stacks and puts one more. How many of all are in memory then.
 static size_t overfill(int error)
 {
-    enum { COUNT = 65 };
     size_t used = 0;
-    bool guarded = true;
 
-    pool_open(COUNT - 1);
-    for (size_t i = 0; i < COUNT; i++) {
+    pool_open(OVERFULL - 1);
+    for (size_t i = 0; i < OVERFULL; i++) {
         get(&stacks[i], 0);
         touch(&stacks[i], 1);
     }
     give_back_count = 0;
     advised_calls = 0;
+    advised_count = 0;
     advised_error = error;
     rs_sys.madvise = counting_madvise;
     rs_sys.madvise_many = tested_madvise_many;
-    for (size_t i = 0; i < COUNT; i++) rs_stack_put(&pool, &stacks[i]);
-    for (size_t i = 0; i < COUNT; i++) {
-        used += rs_stack_used(&stacks[i]) > 0;
-        guarded = guarded && is_guarded(&stacks[i]);
-    }
-    claim(guarded, "stacks_given_back_at_once_are_still_guarded");
+    for (size_t i = 0; i < OVERFULL; i++) rs_stack_put(&pool, &stacks[i]);
+    for (size_t i = 0; i < OVERFULL; i++) used += rs_stack_used(&stacks[i]) > 0;
     return used;
 }
 
 // The first time, and once more: the cache has been filled again.
 static void overfill_again(void)
 {
-    for (size_t i = 0; i < 65; i++) {
+    bool guarded = true;
+
+    for (size_t i = 0; i < OVERFULL; i++) {
         get(&stacks[i], 0);
+        guarded = guarded && is_guarded(&stacks[i]);
         touch(&stacks[i], 1);
     }
-    for (size_t i = 0; i < 65; i++) rs_stack_put(&pool, &stacks[i]);
+    claim(guarded, "stacks_given_back_are_still_guarded");
+    for (size_t i = 0; i < OVERFULL; i++) rs_stack_put(&pool, &stacks[i]);
 }
 
 static void a_full_cache_gives_back_several_at_once(void)
 {
     size_t used = overfill(0);
+    bool is_asked = !pool.on_valgrind;
     bool is_known = !pool.gives_back_singly;
 
-    claim(used == 60 && pool.cached == 60 && advised_count == 5,
+    claim(used == 60 && pool.cached == 60 && advised_count == (is_asked ? 5 : 0),
           "a_full_cache_gives_back_a_sixteenth_and_one");
     claim(give_back_count == (is_known ? 0 : 5), "by_one_call_where_the_kernel_takes_several");
+    overfill_again();
     rs_stack_pool_deinit(&pool);
 
     used = overfill(-EBADF);
     claim(used == 60 && give_back_count == 5, "where_it_does_not_each_has_a_call_of_its_own");
     overfill_again();
-    claim(advised_calls == 1 && give_back_count == 10, "and_it_is_not_asked_again");
+    claim(advised_calls == is_asked && give_back_count == 10, "and_it_is_not_asked_again");
     rs_stack_pool_deinit(&pool);
 
     used = overfill(1);
