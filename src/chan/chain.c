@@ -297,6 +297,12 @@ bool rs_chain_is_closed(const struct rs_chain *chain)
     return (atomic_load_explicit(&chain->tail, memory_order_relaxed) & CLOSED) != 0;
 }
 
+// Nothing is there to receive, but something may come.
+static bool is_empty(uint64_t tail, uint64_t head)
+{
+    return position_of(tail) == head && (tail & CLOSED) == 0;
+}
+
 bool rs_chain_wait_for_element(struct rs_chain *chain)
 {
     // Relaxed, all: of this exchange and that of a sender one comes first. Where the bit is set
@@ -307,8 +313,7 @@ bool rs_chain_wait_for_element(struct rs_chain *chain)
     if ((tail & RECEIVER_WAITS) == 0) {
         tail = atomic_fetch_or_explicit(&chain->tail, RECEIVER_WAITS, memory_order_relaxed);
     }
-    return position_of(tail) == atomic_load_explicit(&chain->head, memory_order_relaxed) &&
-           (tail & CLOSED) == 0;
+    return is_empty(tail, atomic_load_explicit(&chain->head, memory_order_relaxed));
 }
 
 void rs_chain_nobody_waits_for_element(struct rs_chain *chain)
@@ -322,7 +327,7 @@ bool rs_chain_seems_empty(const struct rs_chain *chain)
     uint64_t head = atomic_load_explicit(&chain->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
 
-    return position_of(tail) == head && (tail & CLOSED) == 0;
+    return is_empty(tail, head);
 }
 
 size_t rs_chain_length(const struct rs_chain *chain)

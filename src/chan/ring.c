@@ -197,7 +197,7 @@ bool rs_ring_wait_for_element(struct rs_ring *ring)
     }
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
-    return rs_ring_position_of(tail) == rs_ring_position_of(head) && !rs_ring_is_ended(tail);
+    return rs_ring_is_empty(tail, head);
 }
 
 void rs_ring_nobody_waits_for_element(struct rs_ring *ring)

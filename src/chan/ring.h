@@ -241,14 +241,20 @@ bool rs_ring_reserve_for_waiter(struct rs_ring *ring);
 size_t rs_ring_length(const struct rs_ring *ring);
 bool rs_ring_is_closed(const struct rs_ring *ring);
 
-// Nothing to receive, and it is not ended, as far as a look tells.
+// Nothing is there to receive, but something may come.
+static inline bool rs_ring_is_empty(uint64_t tail, uint64_t head)
+{
+    return rs_ring_position_of(tail) == rs_ring_position_of(head) && !rs_ring_is_ended(tail);
+}
+
+// The same, as far as a look tells.
 static inline bool rs_ring_seems_empty(const struct rs_ring *ring)
 {
     // Relaxed, both: a head that is out of date is behind the tail.
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 
-    return rs_ring_position_of(tail) == rs_ring_position_of(head) && !rs_ring_is_ended(tail);
+    return rs_ring_is_empty(tail, head);
 }
 
 #endif
