@@ -4,20 +4,31 @@
 
 #include "harness/gadgets.h"
 
+#include <sched.h>
 #include <time.h>
 
 #include "harness/check.h"
 
 void gate_open(struct gate *gate)
 {
-    // Release, with the acquire in gate_is_open(): who passes sees what came before.
-    atomic_store_explicit(&gate->open, true, memory_order_release);
-    rouse_waker_slot_wake(&gate->slot);
+    // Release, twice, with the acquire in gate_is_open(): who passes sees what came before.
+    atomic_store_explicit(&gate->state, GATE_OPENING, memory_order_release);
+    struct rouse_waker waker = rouse_waker_slot_take(&gate->slot);
+
+    atomic_store_explicit(&gate->state, GATE_OPEN, memory_order_release);
+    rouse_waker_wake(&waker);
 }
 
+// Who registered too late for the waker to be taken sees at least GATE_OPENING, and waits for who
+// opens to leave the gate: the next step may free it.
 bool gate_is_open(const struct gate *gate)
 {
-    return atomic_load_explicit(&gate->open, memory_order_acquire);
+    int state;
+
+    while ((state = atomic_load_explicit(&gate->state, memory_order_acquire)) == GATE_OPENING) {
+        (void)sched_yield();
+    }
+    return state == GATE_OPEN;
 }
 
 static rouse_poll gate_poll(struct rouse_future *self, struct rouse_context *cx)

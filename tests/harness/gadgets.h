@@ -14,9 +14,11 @@
 
 #define MS ROUSE_NS_PER_MS
 
-// Open once and for all, by any thread. One waits.
+// Open once and for all, by any thread. One waits, and may free it then.
+enum gate_state { GATE_SHUT, GATE_OPENING, GATE_OPEN };
+
 struct gate {
-    _Atomic bool open;
+    _Atomic int state;  // enum gate_state
     struct rouse_waker_slot slot;
 };
 
