@@ -46,6 +46,7 @@ enum rs_counter {
     // What grows only, and seldom.
     RS_COUNTER_SPINS,
     RS_COUNTER_SPARED_PARKS,
+    RS_COUNTER_MOVES,
     RS_COUNTER_COUNT,
 };
 

@@ -514,6 +514,16 @@ static int real_sched_getaffinity(size_t size, void *set)
     return checked(sched_getaffinity(0, size, set));
 }
 
+static int real_sched_setaffinity(size_t size, const void *set)
+{
+    return checked(sched_setaffinity(0, size, set));
+}
+
+static int real_getcpu(void)
+{
+    return checked(sched_getcpu());
+}
+
 static int real_prctl(int option, unsigned long a, unsigned long b)
 {
     return checked(prctl(option, a, b, 0UL, 0UL));
@@ -609,7 +619,8 @@ static int real_clock_gettime(clockid_t clock, struct timespec *out)
         .pidfd_open = real_pidfd_open, .pidfd_send_signal = real_pidfd_send_signal,               \
         .kill = real_kill, .waitid = real_waitid, .thread_create = real_thread_create,            \
         .sigaction = real_sigaction, .sched_getaffinity = real_sched_getaffinity,                 \
-        .prctl = real_prctl, .getrandom = real_getrandom, .clock_gettime = real_clock_gettime,    \
+        .sched_setaffinity = real_sched_setaffinity, .getcpu = real_getcpu, .prctl = real_prctl,  \
+        .getrandom = real_getrandom, .clock_gettime = real_clock_gettime,                         \
         .io_uring_setup = real_io_uring_setup, .io_uring_enter = real_io_uring_enter,             \
         .io_uring_register = real_io_uring_register, .mmap_file = real_mmap_file,                 \
         .recvmmsg = real_recvmmsg, .sendmmsg = real_sendmmsg, .splice = real_splice,              \

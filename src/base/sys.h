@@ -134,7 +134,11 @@ struct rs_sys {
                          void *arg);
     int (*sigaction)(int number, const struct sigaction *action, struct sigaction *old);
     int (*sigaltstack)(const stack_t *stack, stack_t *old);
+    // Of the calling thread.
     int (*sched_getaffinity)(size_t size, void *set);
+    int (*sched_setaffinity)(size_t size, const void *set);
+    // On which processor it is, or has just been.
+    int (*getcpu)(void);
     int (*prctl)(int option, unsigned long a, unsigned long b);
     // Signals a thread of ours.
     int (*tgkill)(pid_t thread, int number);

@@ -96,6 +96,7 @@ void rs_gauges_worker(struct rs_sched *sched, unsigned worker, struct rouse_work
         .total_busy_duration_ns = rs_busy_get(&w->busy, rouse_now_ns()),
         .spin_count = counted(w, RS_COUNTER_SPINS),
         .spared_park_count = counted(w, RS_COUNTER_SPARED_PARKS),
+        .move_count = counted(w, RS_COUNTER_MOVES),
     };
 }
 

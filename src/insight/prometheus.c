@@ -58,6 +58,8 @@ static const struct series worker_series[] = {
      OF_WORKER(spin_count), false},
     {"rouse_worker_spared_parks_total", "counter", "Times that it found work in that.",
      OF_WORKER(spared_park_count), false},
+    {"rouse_worker_moves_total", "counter", "Times that it went to another processor.",
+     OF_WORKER(move_count), false},
     {"rouse_worker_stolen_tasks_total", "counter", "Tasks taken from other workers.",
      OF_WORKER(steal_count), false},
     {"rouse_worker_steal_operations_total", "counter", "Times that it took tasks from another.",

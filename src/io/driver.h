@@ -94,6 +94,14 @@ void rs_driver_keep(struct rouse_driver *driver);
 void rs_driver_unkeep(struct rouse_driver *driver);
 bool rs_driver_is_kept(const struct rouse_driver *driver);
 
+// For the owner, after a sleep: when that was to end by itself at the latest; ROUSE_NEVER if it was
+// to go on, or was over before that had been decided.
+static inline uint64_t rs_driver_slept_until(const struct rouse_driver *driver)
+{
+    // Relaxed: the owner has written it.
+    return atomic_load_explicit(&driver->sleep_until, memory_order_relaxed);
+}
+
 // True from the announcement of a sleep until a notify, or until the sleep is over; it may have
 // found events by then.
 bool rs_driver_is_asleep(const struct rouse_driver *driver);

@@ -177,6 +177,7 @@ int rouse_runtime_new(struct rouse_runtime **out, const struct rouse_runtime_opt
     runtime->pid = getpid();
     err = rs_sched_init(&runtime->sched, &sched);
     if (err < 0) goto no_sched;
+    rs_seats_init(&runtime->sched);
     err = start_threads(&runtime->sched);
     if (err < 0) goto no_threads;
     *out = runtime;

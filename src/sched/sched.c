@@ -49,11 +49,18 @@ void rs_sched_unpin(struct rs_sched *sched)
     atomic_fetch_sub_explicit(&sched->pins, 1, memory_order_release);
 }
 
+// Of a worker that was in the idle set.
+static void call(struct rs_worker *worker)
+{
+    rs_seat_call(worker);
+    rouse_driver_notify(worker->driver);
+}
+
 void rs_sched_submitted(struct rs_sched *sched)
 {
     int index = rs_idle_pick(&sched->idle);
 
-    if (index >= 0) rouse_driver_notify(sched->workers[index].driver);
+    if (index >= 0) call(&sched->workers[index]);
 }
 
 // Once it is pushed the task may be gone, and a new one may be of use to any worker: so we look
@@ -65,7 +72,7 @@ void rs_sched_deliver(struct rs_sched *sched, struct rs_worker *to, struct rouse
     (void)rs_inbox_push(&to->inbox, &task->link);
     // Release, with the acquire in the sentinel's take_arrivals(): who sees this sees the push.
     if (!is_pinned) atomic_store_explicit(&to->arrivals, true, memory_order_release);
-    if (rs_idle_take(&sched->idle, to->index)) rouse_driver_notify(to->driver);
+    if (rs_idle_take(&sched->idle, to->index)) call(to);
 }
 
 static void schedule_foreign(struct rs_sched *sched, struct rouse_task *task)

@@ -16,6 +16,7 @@
 #include "sched/idle.h"
 #include "sched/inject.h"
 #include "sched/monitor.h"
+#include "sched/seat.h"
 #include "sched/worker.h"
 
 // 1. Foreign spawns and wakes touch the scheduler between rs_sched_pin() and _unpin() only, and it
@@ -43,6 +44,7 @@ struct rs_sched {
     struct rs_blocking_pool lookups;  // beside it
     struct rs_inject inject;
     struct rs_idle idle;
+    struct rs_seats seats;
     // A worker looks around before it sleeps.
     _Alignas(RS_CACHE_LINE) _Atomic bool has_spinner;
     _Alignas(RS_CACHE_LINE) _Atomic uint32_t pins;  // foreign threads in schedule() or spawn

@@ -29,6 +29,8 @@ int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned in
     worker->sched = sched;
     worker->index = index;
     worker->alone = sched->worker_count == 1;
+    // Relaxed: not shared yet.
+    atomic_store_explicit(&worker->cpu, -1, memory_order_relaxed);
     worker->polls_awake = -1;  // it has not slept yet
     worker->spin.max_ns = options->spin_max_ns;
     // Relaxed: not shared yet.
@@ -125,6 +127,7 @@ void rs_worker_enter(struct rs_worker *worker)
     rs_biased_favour(&worker->hand.lock);
     worker_looked(worker, rouse_now_ns(), RS_WORKER_LOOK_INTERVAL);
     rs_busy_begin(&worker->busy, worker->looked_ns);
+    rs_seat_take(worker, worker->looked_ns, worker->looked_ns);
     rs_driver_keep(worker->driver);
 }
 
@@ -285,6 +288,7 @@ static void look_at_driver(struct rs_worker *w)
 
     if (!w->alone) {
         rs_share_measure(w, now);
+        rs_seat_look(w, now);
         if (!w->has_rested) rs_sentinel_release(w);
     }
     worker_looked(w, now, look_interval(w, now));
@@ -767,10 +771,12 @@ static void worker_sleep(struct rs_worker *w)
     uint64_t until = rs_sentinel_claim(w);
     uint64_t begin = awake_end(w);
 
+    rs_seat_look(w, begin);
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
     driver_has_woken(w, rs_driver_sleep(w->driver, until, leave_idle_set, w));
     rs_monitor_note(&w->sched->monitor);
     awake_begin(w);
+    rs_seat_take(w, begin, w->looked_ns);
     rs_worker_learn(w, begin);
     if (rs_sched_is_observed(w->sched)) rs_observe_park(w, begin, w->looked_ns);
     w->ran_dry = true;

@@ -78,6 +78,8 @@ struct rs_worker {
     uint32_t now_ms;               // the same, for the dump
     uint32_t offer_every;          // stealable tasks queued, others are told: see share.c
     uint32_t unoffered;            // those queued since
+    uint64_t wanted_ns;            // since when it wants the processor where it is: see seat.c
+    uint64_t moved_ns;             // when it last tried to go to another
     bool ran_dry;                  // the stealable queue was empty since the last look
     uint64_t dry_ns;               // when it was last known to have been
     struct rs_worker *run_target;  // where the next fibers go that it spawns
@@ -106,6 +108,8 @@ struct rs_worker {
     _Atomic bool arrivals;                 // the inbox may hold tasks for any worker
     _Atomic bool away;                     // the sentinel stands in for it
     _Atomic int32_t tid;                   // of the thread that runs the loop; 0: none does
+    _Atomic int32_t cpu;                   // where the thread was seen last; negative: nowhere
+    _Atomic uint64_t called_ns;            // when somebody was about to wake it last
     struct rs_busy busy;
     _Alignas(RS_CACHE_LINE) _Atomic(struct rs_task_link *) slot;
     struct rs_inbox inbox;

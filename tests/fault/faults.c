@@ -474,6 +474,8 @@ const char *call_name(enum fault_call call)
         [CALL_SIGACTION] = "sigaction",
         [CALL_SIGALTSTACK] = "sigaltstack",
         [CALL_SCHED_GETAFFINITY] = "sched_getaffinity",
+        [CALL_SCHED_SETAFFINITY] = "sched_setaffinity",
+        [CALL_GETCPU] = "getcpu",
         [CALL_PRCTL] = "prctl",
         [CALL_TGKILL] = "tgkill",
         [CALL_PEEK] = "peek",

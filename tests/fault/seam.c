@@ -922,6 +922,20 @@ static int seam_sched_getaffinity(size_t size, void *set)
     return err < 0 ? err : rs_sys_real.sched_getaffinity(size, set);
 }
 
+static int seam_sched_setaffinity(size_t size, const void *set)
+{
+    int err = seam_ask(CALL_SCHED_SETAFFINITY);
+
+    return err < 0 ? err : rs_sys_real.sched_setaffinity(size, set);
+}
+
+static int seam_getcpu(void)
+{
+    int err = seam_ask(CALL_GETCPU);
+
+    return err < 0 ? err : rs_sys_real.getcpu();
+}
+
 static int seam_prctl(int option, unsigned long a, unsigned long b)
 {
     int err = seam_ask(CALL_PRCTL);
@@ -1040,6 +1054,8 @@ void seam_begin(const struct seam_plan *the_plan, struct seam_counts *the_counts
         .sigaction = seam_sigaction,
         .sigaltstack = seam_sigaltstack,
         .sched_getaffinity = seam_sched_getaffinity,
+        .sched_setaffinity = seam_sched_setaffinity,
+        .getcpu = seam_getcpu,
         .prctl = seam_prctl,
         .tgkill = seam_tgkill,
         .peek = seam_peek,

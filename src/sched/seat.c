@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+//
+// Workers that are kept on one processor while another one is free.
+//
+// A kernel that wakes a thread looks for an idle processor near the one where it slept. In a
+// virtual machine it may find none: a processor that sleeps has been given back to the host, and
+// counts as taken away, as one does that the host lets others use (on Linux, vcpu_is_preempted()).
+// Then the thread comes to the processor of who woke it. So a worker that calls another, because it
+// has work for two, has it at its side, where they take turns; and there the other one stays, for
+// it sleeps and wakes where it is. The kernel parts them when both have been busy for some
+// milliseconds, which is longer than most bursts of work.
+//
+// A worker wants its processor from when it was called, or when its sleep ran out, or else when it
+// woke, until it sleeps. At each look at its driver, and before each sleep, it leaves that time in
+// the seat of the processor, and compares it with what is there. If another worker has wanted the
+// same processor for SHARED_NS of the time, it goes to one where no worker is: by allowing itself
+// that one alone, and then, already there, all that it was allowed before. What it is allowed is
+// what it was, so that threads and programs that its tasks start inherit what they should; the
+// kernel may move it again, and will.
+//
+// What is in a seat is a hint, torn at times: what is wrong costs one move. Nothing waits for it.
+
+#include "sched/seat.h"
+
+#include <rouse/clock.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/choice.h"
+#include "base/sys.h"
+#include "sched/cpus.h"
+#include "sched/sched.h"
+
+// What a move costs, which is as much as waking two threads.
+#define SHARED_NS (50 * ROUSE_NS_PER_US)
+// A tenth of the time at most goes into moves.
+#define MOVE_INTERVAL_NS (500 * ROUSE_NS_PER_US)
+
+void rs_seats_init(struct rs_sched *sched)
+{
+    const char *text = getenv("ROUSE_SEATS");
+    bool is_off = text != NULL && strcmp(text, "0") == 0;
+
+    // Relaxed: published by the start of the threads.
+    atomic_store_explicit(&sched->seats.on,
+                          !is_off && sched->worker_count > 1 && rs_cpus_allowed() > 1,
+                          memory_order_relaxed);
+}
+
+static bool is_on(const struct rs_worker *w)
+{
+    // Relaxed: it only ever goes off.
+    return atomic_load_explicit(&w->sched->seats.on, memory_order_relaxed);
+}
+
+void rs_seat_call(struct rs_worker *worker)
+{
+    // Relaxed: a time, for rs_seat_take().
+    if (is_on(worker)) {
+        atomic_store_explicit(&worker->called_ns, rouse_now_ns(), memory_order_relaxed);
+    }
+}
+
+// Where the thread is. Negative if that is not known.
+static int sit_down(struct rs_worker *w)
+{
+    int cpu = rs_sys.getcpu();
+
+    // Relaxed: a hint, for who looks for a processor.
+    atomic_store_explicit(&w->cpu, cpu, memory_order_relaxed);
+    return cpu;
+}
+
+void rs_seat_take(struct rs_worker *w, uint64_t begin_ns, uint64_t now_ns)
+{
+    if (!is_on(w)) return;
+    // Relaxed: who called us has notified the driver since, and we have seen that.
+    uint64_t called = atomic_load_explicit(&w->called_ns, memory_order_relaxed);
+    uint64_t due = rs_driver_slept_until(w->driver);
+
+    w->wanted_ns = now_ns;
+    if (called >= begin_ns && called < w->wanted_ns) w->wanted_ns = called;
+    if (due >= begin_ns && due < w->wanted_ns) w->wanted_ns = due;
+    (void)sit_down(w);
+}
+
+// ---- Compared ----
+
+static uint64_t sitter_of(const struct rs_worker *w, int cpu)
+{
+    return (uint64_t)cpu << 8 | (w->index + 1);
+}
+
+// Another worker has wanted this processor for a while of the time that `w` has.
+static bool is_shared(const struct rs_worker *w, const struct rs_seat *seat, int cpu)
+{
+    // Relaxed, all: hints.
+    uint64_t sitter = atomic_load_explicit(&seat->sitter, memory_order_relaxed);
+    uint64_t from = atomic_load_explicit(&seat->wanted_ns, memory_order_relaxed);
+    uint64_t until = atomic_load_explicit(&seat->seen_ns, memory_order_relaxed);
+
+    if (sitter >> 8 != (uint64_t)cpu || sitter == 0 || sitter == sitter_of(w, cpu)) return false;
+    if (from < w->wanted_ns) from = w->wanted_ns;
+    return until >= from + SHARED_NS;
+}
+
+static void leave_word(struct rs_worker *w, struct rs_seat *seat, int cpu, uint64_t now_ns)
+{
+    // Relaxed, all: hints.
+    atomic_store_explicit(&seat->sitter, sitter_of(w, cpu), memory_order_relaxed);
+    atomic_store_explicit(&seat->wanted_ns, w->wanted_ns, memory_order_relaxed);
+    atomic_store_explicit(&seat->seen_ns, now_ns, memory_order_relaxed);
+}
+
+// ---- Moved ----
+
+// One of the processors in `allowed` where no worker has been seen last; -1: there is none.
+static int free_processor(const struct rs_sched *sched, cpu_set_t allowed)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        // Relaxed: a hint.
+        int cpu = atomic_load_explicit(&sched->workers[i].cpu, memory_order_relaxed);
+
+        if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR((size_t)cpu, &allowed);
+    }
+    int count = CPU_COUNT(&allowed);
+
+    if (count == 0) return -1;
+    unsigned skip = rs_random_below((unsigned)count);
+    size_t cpu = 0;
+
+    while (!CPU_ISSET(cpu, &allowed) || skip-- > 0) cpu++;
+    return (int)cpu;
+}
+
+// Back to all that was allowed. If that has changed meanwhile so that nothing of it is left, then
+// to all that is allowed now.
+static void allow_again(const cpu_set_t *allowed)
+{
+    cpu_set_t all;
+
+    if (rs_sys.sched_setaffinity(sizeof *allowed, allowed) == 0) return;
+    memset(&all, 0xff, sizeof all);
+    (void)rs_sys.sched_setaffinity(sizeof all, &all);
+}
+
+static void move(struct rs_worker *w)
+{
+    cpu_set_t allowed;
+    cpu_set_t one;
+
+    CPU_ZERO(&allowed);
+    if (rs_sys.sched_getaffinity(sizeof allowed, &allowed) < 0) return;
+    int cpu = free_processor(w->sched, allowed);
+
+    if (cpu < 0) return;
+    CPU_ZERO(&one);
+    CPU_SET((size_t)cpu, &one);
+    if (rs_sys.sched_setaffinity(sizeof one, &one) < 0) {
+        // Relaxed: we are not allowed to, so nobody need try again.
+        atomic_store_explicit(&w->sched->seats.on, false, memory_order_relaxed);
+        return;
+    }
+    allow_again(&allowed);
+    rs_counters_add(&w->counters, RS_COUNTER_MOVES, 1);
+}
+
+void rs_seat_look(struct rs_worker *w, uint64_t now_ns)
+{
+    if (!is_on(w)) return;
+    // Relaxed: only this thread writes it.
+    int before = atomic_load_explicit(&w->cpu, memory_order_relaxed);
+    int cpu = sit_down(w);
+
+    if (cpu < 0) return;
+    // The kernel has moved us.
+    if (cpu != before) w->wanted_ns = now_ns;
+    struct rs_seat *seat = &w->sched->seats.seats[cpu % RS_SEATS];
+
+    if (ROUSE_UNLIKELY(is_shared(w, seat, cpu)) && now_ns - w->moved_ns >= MOVE_INTERVAL_NS) {
+        w->moved_ns = now_ns;
+        move(w);
+        w->wanted_ns = now_ns;
+        (void)sit_down(w);
+    } else {
+        leave_word(w, seat, cpu, now_ns);
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+//
+// Workers that were kept on one processor part, with the processors and the clock made up; and what
+// a thread is allowed stays what it was, with those of the machine.
+
+#include "sched/seat.h"
+
+#include <errno.h>
+#include <rouse/clock.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "claim.h"
+#include "sched/sched.h"
+
+#define US ROUSE_NS_PER_US
+
+enum { WORKERS = 3, PROCESSORS = 2 };
+
+// ---- Made up ----
+
+static struct rs_sched sched;
+static struct rs_worker workers[WORKERS];
+static int at[WORKERS];             // the processor of each
+static const struct rs_worker *us;  // who runs
+static cpu_set_t allowed;
+static int changes;     // of what is allowed
+static int refusals;    // of such a change: the first ones, or, if negative, all but the first ones
+static int changed_to;  // how many processors were allowed last
+
+static int made_up_getcpu(void)
+{
+    return at[us->index];
+}
+
+static int made_up_getaffinity(size_t size, void *set)
+{
+    memcpy(set, &allowed, size);
+    return 0;
+}
+
+static int made_up_setaffinity(size_t size, const void *set)
+{
+    cpu_set_t to;
+
+    memcpy(&to, set, size);
+    changes++;
+    if (refusals > 0 ? changes <= refusals : refusals < 0 && changes == -refusals) return -EPERM;
+    changed_to = CPU_COUNT(&to);
+    if (CPU_COUNT(&to) > 1) return 0;
+    while (!CPU_ISSET((size_t)at[us->index], &to)) {
+        at[us->index] = (at[us->index] + 1) % CPU_SETSIZE;
+    }
+    return 0;
+}
+
+// All workers on processor 0, all rested.
+static void begin(unsigned worker_count, size_t processors)
+{
+    memset(&sched.seats, 0, sizeof sched.seats);
+    sched.workers = workers;
+    sched.worker_count = worker_count;
+    CPU_ZERO(&allowed);
+    for (size_t i = 0; i < processors; i++) CPU_SET(i, &allowed);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        struct rouse_driver *driver = workers[i].driver;
+
+        memset(&workers[i], 0, sizeof workers[i]);
+        workers[i].sched = &sched;
+        workers[i].index = i;
+        workers[i].driver = driver;
+        workers[i].cpu = -1;
+        driver->sleep_until = ROUSE_NEVER;
+        at[i] = 0;
+    }
+    changes = 0;
+    refusals = 0;
+    rs_seats_init(&sched);
+}
+
+static void take(unsigned index, uint64_t begin_us, uint64_t now_us)
+{
+    us = &workers[index];
+    rs_seat_take(&workers[index], begin_us * US, now_us * US);
+}
+
+static void look(unsigned index, uint64_t now_us)
+{
+    us = &workers[index];
+    rs_seat_look(&workers[index], now_us * US);
+}
+
+static int64_t moves(unsigned index)
+{
+    return rs_counters_get(&workers[index].counters, RS_COUNTER_MOVES);
+}
+
+// The first worker has had the processor until `until_us`; the second one, whose sleep was to end
+// at `due_us`, gets it then, and looks up a little later.
+static void one_after_the_other(uint64_t due_us, uint64_t until_us)
+{
+    take(0, 1000, 1000);
+    look(0, until_us);
+    workers[1].driver->sleep_until = due_us * US;
+    take(1, 900, until_us + 5);
+    look(1, until_us + 20);
+}
+
+// ---- Who parts ----
+
+static void workers_that_wait_for_each_other_part(void)
+{
+    begin(2, 2);
+    one_after_the_other(1010, 1200);
+    claim(moves(1) == 1 && at[1] == 1, "who was due while another one ran goes elsewhere");
+    claim(changes == 2 && changed_to == 2, "and may be moved as before");
+    look(0, 1300);
+    claim(moves(0) == 0, "the other one stays");
+
+    begin(2, 2);
+    take(0, 1000, 1000);
+    take(1, 900, 1100);
+    look(1, 1180);
+    look(0, 1190);
+    claim(moves(1) == 0 && moves(0) == 1, "who was held up goes");
+
+    begin(2, 2);
+    take(0, 1000, 1000);
+    look(0, 1200);
+    workers[1].called_ns = 1100 * US;
+    take(1, 900, 1205);
+    look(1, 1230);
+    claim(moves(1) == 1, "who was called, and waited, goes");
+}
+
+static void others_stay(void)
+{
+    begin(2, 2);
+    one_after_the_other(1160, 1200);
+    claim(moves(1) == 0, "forty microseconds are nothing");
+
+    begin(2, 2);
+    one_after_the_other(ROUSE_NEVER / US, 1200);
+    claim(moves(1) == 0, "nor is it to come when another one has done");
+
+    begin(2, 2);
+    take(1, 900, 1000);
+    workers[1].called_ns = 800 * US;
+    at[1] = 1;
+    look(1, 1010);
+    take(0, 1000, 1000);
+    look(0, 1200);
+    at[1] = 0;
+    look(1, 1210);
+    claim(moves(1) == 0, "or to be moved to where another one has been");
+
+    begin(3, 2);
+    at[2] = 1;
+    take(2, 1000, 1000);
+    one_after_the_other(1010, 1200);
+    claim(moves(1) == 0 && changes == 0, "where no processor is free nobody moves");
+
+    begin(2, 2);
+    one_after_the_other(1010, 1200);
+    at[1] = 0;
+    look(1, 1230);
+    look(0, 1400);
+    look(1, 1410);
+    claim(moves(1) == 1, "nor does who has just moved");
+    look(0, 1420);
+    claim(moves(0) == 1, "but then the other one does");
+}
+
+static void numbers_alike(void)
+{
+    begin(2, 2);
+    CPU_SET(RS_SEATS, &allowed);
+    at[1] = RS_SEATS;
+    one_after_the_other(1010, 1200);
+    claim(moves(1) == 0, "processors of one seat are not taken for one");
+}
+
+// ---- Where it cannot be ----
+
+static void refused(void)
+{
+    begin(2, 2);
+    refusals = 1;
+    one_after_the_other(1010, 1200);
+    claim(moves(1) == 0 && changes == 1 && at[1] == 0, "who may not move stays");
+    look(0, 2000);
+    look(1, 2010);
+    claim(changes == 1, "and does not try again");
+
+    begin(2, 2);
+    refusals = -2;
+    one_after_the_other(1010, 1200);
+    claim(changes == 3 && changed_to == CPU_SETSIZE,
+          "where what was allowed is no more, it is what is");
+}
+
+static void switched_off(void)
+{
+    begin(2, 1);
+    claim(!sched.seats.on, "with one processor there is nothing to do");
+    begin(1, 2);
+    claim(!sched.seats.on, "nor with one worker");
+    (void)setenv("ROUSE_SEATS", "0", 1);
+    begin(2, 2);
+    one_after_the_other(1010, 1200);
+    claim(!sched.seats.on && changes == 0, "ROUSE_SEATS=0 switches it off");
+    (void)unsetenv("ROUSE_SEATS");
+}
+
+// ---- On this machine ----
+
+static void what_is_allowed_stays(void)
+{
+    cpu_set_t before;
+    cpu_set_t after;
+
+    begin(2, 2);
+    if (sched_getaffinity(0, sizeof before, &before) < 0) abort();
+    take(0, 1000, 1000);
+    look(0, 1200);
+    int cpu = rs_sys.getcpu();
+
+    sched.seats.seats[cpu % RS_SEATS].sitter = (uint64_t)cpu << 8 | 1;
+    sched.seats.seats[cpu % RS_SEATS].wanted_ns = 1000 * US;
+    sched.seats.seats[cpu % RS_SEATS].seen_ns = 1200 * US;
+    workers[1].driver->sleep_until = 1010 * US;
+    take(1, 900, 1205);
+    look(1, 1210);
+    if (sched_getaffinity(0, sizeof after, &after) < 0) abort();
+    claim(CPU_EQUAL(&before, &after), "a thread is allowed what it was before its move");
+}
+
+int main(void)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        if (rouse_driver_new(&workers[i].driver, NULL) < 0) abort();
+    }
+    rs_sys.getcpu = made_up_getcpu;
+    rs_sys.sched_getaffinity = made_up_getaffinity;
+    rs_sys.sched_setaffinity = made_up_setaffinity;
+    workers_that_wait_for_each_other_part();
+    others_stay();
+    numbers_alike();
+    refused();
+    switched_off();
+    rs_sys = rs_sys_real;
+    what_is_allowed_stays();
+    for (int i = 0; i < WORKERS; i++) rouse_driver_free(workers[i].driver);
+    return claims_end();
+}
