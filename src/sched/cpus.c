@@ -83,6 +83,22 @@ unsigned rs_cpus_usable(void)
     return count > 0 ? count : 1;
 }
 
+int rs_cpus_running_open(void)
+{
+    return rs_sys.openat(AT_FDCWD, "/proc/loadavg", O_RDONLY | O_CLOEXEC, 0);
+}
+
+unsigned rs_cpus_running(int fd)
+{
+    char text[128];
+    const struct iovec all = {.iov_base = text, .iov_len = sizeof text - 1};
+    ssize_t n = rs_sys.preadv(fd, &all, 1, 0);
+    unsigned running;
+
+    text[n > 0 ? n : 0] = '\0';
+    return sscanf(text, "%*s %*s %*s %u/", &running) == 1 ? running : 0;
+}
+
 uint64_t rs_cpus_spin_max_ns(bool no_spin)
 {
     const char *text = getenv("ROUSE_SPIN");

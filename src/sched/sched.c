@@ -613,6 +613,7 @@ void rs_sched_deinit(struct rs_sched *sched)
     wait_for_pins(sched);
     pools_deinit(sched);
     rs_observe_end(sched);
+    rs_seats_deinit(sched);
     workers_deinit(sched, sched->worker_count);
     rs_heap_close(sched->foreign_heap);
 }
@@ -623,6 +624,7 @@ void rs_sched_discard(struct rs_sched *sched)
     rs_monitor_forget(&sched->monitor);
     pools_deinit(sched);
     rs_observe_end(sched);
+    rs_seats_deinit(sched);
     for (unsigned i = 0; i < sched->worker_count; i++) rs_worker_discard(&sched->workers[i]);
     rs_pages_free(sched->allocator, sched->workers, workers_size(sched->worker_count));
     rs_heap_discard(sched->foreign_heap);

@@ -18,6 +18,11 @@
 // what it was, so that threads and programs that its tasks start inherit what they should; the
 // kernel may move it again, and will.
 //
+// A processor without a worker may have another program's thread, and then the two workers are best
+// off where they are: to a server of two workers and the generator of its load, on two processors,
+// it was worth a quarter of its requests. So it moves only where the threads that run, or want to,
+// are fewer than would take all that is free.
+//
 // What is in a seat is a hint, torn at times: what is wrong costs one move. Nothing waits for it.
 
 #include "sched/seat.h"
@@ -28,6 +33,7 @@
 #include <string.h>
 
 #include "base/choice.h"
+#include "base/counters.h"
 #include "base/sys.h"
 #include "sched/cpus.h"
 #include "sched/sched.h"
@@ -41,11 +47,23 @@ void rs_seats_init(struct rs_sched *sched)
 {
     const char *text = getenv("ROUSE_SEATS");
     bool is_off = text != NULL && strcmp(text, "0") == 0;
+    struct rs_seats *seats = &sched->seats;
 
+    if (is_off || sched->worker_count == 1 || rs_cpus_allowed() == 1) return;
+    seats->running_fd = rs_cpus_running_open();
+    if (seats->running_fd < 0) return;
+    seats->is_open = true;
+    rs_counter_add(RS_COUNTER_FDS, 1);
     // Relaxed: published by the start of the threads.
-    atomic_store_explicit(&sched->seats.on,
-                          !is_off && sched->worker_count > 1 && rs_cpus_allowed() > 1,
-                          memory_order_relaxed);
+    atomic_store_explicit(&seats->on, true, memory_order_relaxed);
+}
+
+void rs_seats_deinit(struct rs_sched *sched)
+{
+    if (!sched->seats.is_open) return;
+    sched->seats.is_open = false;
+    (void)rs_sys.close(sched->seats.running_fd);
+    rs_counter_add(RS_COUNTER_FDS, -1);
 }
 
 static bool is_on(const struct rs_worker *w)
@@ -115,19 +133,33 @@ static void leave_word(struct rs_worker *w, struct rs_seat *seat, int cpu, uint6
 
 // ---- Moved ----
 
-// One of the processors in `allowed` where no worker has been seen last; -1: there is none.
-static int free_processor(const struct rs_sched *sched, cpu_set_t allowed)
+// How many threads run, or want to, beside `w` and the workers that are awake; as if there were no
+// end of them where that is not known.
+static unsigned strangers(const struct rs_worker *w)
 {
-    for (unsigned i = 0; i < sched->worker_count; i++) {
+    const struct rs_sched *sched = w->sched;
+    uint64_t asleep = rs_idle_sleepers(&sched->idle) | UINT64_C(1) << w->index;
+    unsigned ours = 1 + sched->worker_count - (unsigned)__builtin_popcountll(asleep);
+    unsigned running = rs_cpus_running(sched->seats.running_fd);
+
+    if (running == 0) return UINT32_MAX;
+    return running > ours ? running - ours : 0;
+}
+
+// One of the processors in `allowed` where no worker has been seen last, and nobody else need be;
+// -1: there is none.
+static int free_processor(const struct rs_worker *w, cpu_set_t allowed)
+{
+    for (unsigned i = 0; i < w->sched->worker_count; i++) {
         // Relaxed: a hint.
-        int cpu = atomic_load_explicit(&sched->workers[i].cpu, memory_order_relaxed);
+        int cpu = atomic_load_explicit(&w->sched->workers[i].cpu, memory_order_relaxed);
 
         if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR((size_t)cpu, &allowed);
     }
-    int count = CPU_COUNT(&allowed);
+    unsigned count = (unsigned)CPU_COUNT(&allowed);
 
-    if (count == 0) return -1;
-    unsigned skip = rs_random_below((unsigned)count);
+    if (count == 0 || count <= strangers(w)) return -1;
+    unsigned skip = rs_random_below(count);
     size_t cpu = 0;
 
     while (!CPU_ISSET(cpu, &allowed) || skip-- > 0) cpu++;
@@ -152,7 +184,7 @@ static void move(struct rs_worker *w)
 
     CPU_ZERO(&allowed);
     if (rs_sys.sched_getaffinity(sizeof allowed, &allowed) < 0) return;
-    int cpu = free_processor(w->sched, allowed);
+    int cpu = free_processor(w, allowed);
 
     if (cpu < 0) return;
     CPU_ZERO(&one);

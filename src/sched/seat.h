@@ -27,11 +27,16 @@ struct rs_seat {
 
 struct rs_seats {
     _Atomic bool on;  // workers may be moved
+    int running_fd;   // see rs_cpus_running(); only while `is_open`
+    bool is_open;
     struct rs_seat seats[RS_SEATS];
 };
 
-// Before the workers run. Off where there is one worker, or one processor, or `ROUSE_SEATS` is 0.
+// Before the workers run. Off where there is one worker, or one processor, or no /proc, or where
+// `ROUSE_SEATS` is 0.
 void rs_seats_init(struct rs_sched *sched);
+// When they have ended; or in the child of a fork. Also where there was no init.
+void rs_seats_deinit(struct rs_sched *sched);
 
 // For who is about to wake the worker's thread.
 void rs_seat_call(struct rs_worker *worker);

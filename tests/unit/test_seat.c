@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <rouse/clock.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,9 @@ static struct rs_worker workers[WORKERS];
 static int at[WORKERS];             // the processor of each
 static const struct rs_worker *us;  // who runs
 static cpu_set_t allowed;
+static int running;  // threads of the machine; 0: nobody knows
+static bool has_no_proc;
+static int opens;       // of where that is read
 static int changes;     // of what is allowed
 static int refusals;    // of such a change: the first ones, or, if negative, all but the first ones
 static int changed_to;  // how many processors were allowed last
@@ -56,9 +60,34 @@ static int made_up_setaffinity(size_t size, const void *set)
     return 0;
 }
 
+static int made_up_openat(int folder, const char *path, int flags, mode_t mode)
+{
+    (void)folder;
+    (void)flags;
+    (void)mode;
+    if (strcmp(path, "/proc/loadavg") != 0 || has_no_proc) return -ENOENT;
+    opens++;
+    return 1000;
+}
+
+static ssize_t made_up_preadv(int fd, const struct iovec *iov, int count, int64_t offset)
+{
+    if (fd != 1000 || count != 1 || offset != 0) return -EBADF;
+    if (running == 0) return -EIO;
+    return snprintf(iov->iov_base, iov->iov_len, "0.10 0.20 0.30 %d/80 4711\n", running);
+}
+
+static int made_up_close(int fd)
+{
+    if (fd != 1000) return -EBADF;
+    opens--;
+    return 0;
+}
+
 // All workers on processor 0, all rested.
 static void begin(unsigned worker_count, size_t processors)
 {
+    rs_seats_deinit(&sched);
     memset(&sched.seats, 0, sizeof sched.seats);
     sched.workers = workers;
     sched.worker_count = worker_count;
@@ -77,6 +106,7 @@ static void begin(unsigned worker_count, size_t processors)
     }
     changes = 0;
     refusals = 0;
+    running = 2;
     rs_seats_init(&sched);
 }
 
@@ -163,6 +193,15 @@ static void others_stay(void)
     claim(moves(1) == 0 && changes == 0, "where no processor is free nobody moves");
 
     begin(2, 2);
+    running = 3;
+    one_after_the_other(1010, 1200);
+    claim(moves(1) == 0, "or may be another program's");
+    running = 0;
+    look(0, 2000);
+    look(1, 2100);
+    claim(moves(1) == 0 && changes == 0, "or where that is not known");
+
+    begin(2, 2);
     one_after_the_other(1010, 1200);
     at[1] = 0;
     look(1, 1230);
@@ -207,6 +246,10 @@ static void switched_off(void)
     claim(!sched.seats.on, "with one processor there is nothing to do");
     begin(1, 2);
     claim(!sched.seats.on, "nor with one worker");
+    has_no_proc = true;
+    begin(2, 2);
+    claim(!sched.seats.on && opens == 0, "and without /proc nobody knows what is free");
+    has_no_proc = false;
     (void)setenv("ROUSE_SEATS", "0", 1);
     begin(2, 2);
     one_after_the_other(1010, 1200);
@@ -245,13 +288,18 @@ int main(void)
     rs_sys.getcpu = made_up_getcpu;
     rs_sys.sched_getaffinity = made_up_getaffinity;
     rs_sys.sched_setaffinity = made_up_setaffinity;
+    rs_sys.openat = made_up_openat;
+    rs_sys.preadv = made_up_preadv;
+    rs_sys.close = made_up_close;
     workers_that_wait_for_each_other_part();
     others_stay();
     numbers_alike();
     refused();
     switched_off();
+    claim(opens == 0, "what was opened is closed");
     rs_sys = rs_sys_real;
     what_is_allowed_stays();
+    rs_seats_deinit(&sched);
     for (int i = 0; i < WORKERS; i++) rouse_driver_free(workers[i].driver);
     return claims_end();
 }
