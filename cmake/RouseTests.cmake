@@ -168,6 +168,8 @@ foreach(source IN LISTS sources)
     string(REGEX REPLACE "^(test|stress)_" "" name "${name}")
     rouse_add_inside_test(stress_${name} stress 240 "${source}")
 endforeach()
+# How its fibers spread depends on how long a worker waits for a processor: no test runs beside it.
+set_tests_properties(stress_balance PROPERTIES RUN_SERIAL TRUE)
 
 # Each call of libc in this list is one that tests/fault/libc.c stands in front of.
 set(rouse_fault_libc malloc calloc realloc openat fstat pread write syscall)
