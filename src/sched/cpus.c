@@ -99,10 +99,15 @@ unsigned rs_cpus_running(int fd)
     return sscanf(text, "%*s %*s %*s %u/", &running) == 1 ? running : 0;
 }
 
+bool rs_cpus_is_switched_off(const char *variable)
+{
+    const char *text = getenv(variable);
+
+    return text != NULL && strcmp(text, "0") == 0;
+}
+
 uint64_t rs_cpus_spin_max_ns(bool no_spin)
 {
-    const char *text = getenv("ROUSE_SPIN");
-
-    if (no_spin || (text != NULL && strcmp(text, "0") == 0)) return 0;
+    if (no_spin || rs_cpus_is_switched_off("ROUSE_SPIN")) return 0;
     return rs_cpus_allowed() > 1 ? RS_SPIN_MAX_NS : 0;
 }

@@ -20,6 +20,9 @@ unsigned rs_cpus_allowed(void);
 int rs_cpus_running_open(void);
 unsigned rs_cpus_running(int fd);
 
+// Whether a use of processors that a variable of the environment stands for is not wanted: it is 0.
+bool rs_cpus_is_switched_off(const char *variable);
+
 // For how long at most a thread looks around for work before it sleeps; 0: not at all. That is so
 // if `no_spin`, if ROUSE_SPIN is 0, and where it would keep those that it waits for from running.
 uint64_t rs_cpus_spin_max_ns(bool no_spin);

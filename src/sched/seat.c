@@ -29,7 +29,6 @@
 
 #include <rouse/clock.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/choice.h"
@@ -45,11 +44,10 @@
 
 void rs_seats_init(struct rs_sched *sched)
 {
-    const char *text = getenv("ROUSE_SEATS");
-    bool is_off = text != NULL && strcmp(text, "0") == 0;
     struct rs_seats *seats = &sched->seats;
 
-    if (is_off || sched->worker_count == 1 || rs_cpus_allowed() == 1) return;
+    if (sched->worker_count == 1 || rs_cpus_is_switched_off("ROUSE_SEATS")) return;
+    if (rs_cpus_allowed() == 1) return;
     seats->running_fd = rs_cpus_running_open();
     if (seats->running_fd < 0) return;
     seats->is_open = true;

@@ -18,7 +18,7 @@
 
 #define US ROUSE_NS_PER_US
 
-enum { WORKERS = 3, PROCESSORS = 2 };
+enum { WORKERS = 3 };
 
 // ---- Made up ----
 
@@ -31,7 +31,7 @@ static int running;  // threads of the machine; 0: nobody knows
 static bool has_no_proc;
 static int opens;       // of where that is read
 static int changes;     // of what is allowed
-static int refusals;    // of such a change: the first ones, or, if negative, all but the first ones
+static int refused_at;  // which of these changes is not allowed, from 1; 0: none
 static int changed_to;  // how many processors were allowed last
 
 static int made_up_getcpu(void)
@@ -51,7 +51,7 @@ static int made_up_setaffinity(size_t size, const void *set)
 
     memcpy(&to, set, size);
     changes++;
-    if (refusals > 0 ? changes <= refusals : refusals < 0 && changes == -refusals) return -EPERM;
+    if (changes == refused_at) return -EPERM;
     changed_to = CPU_COUNT(&to);
     if (CPU_COUNT(&to) > 1) return 0;
     while (!CPU_ISSET((size_t)at[us->index], &to)) {
@@ -105,7 +105,7 @@ static void begin(unsigned worker_count, size_t processors)
         at[i] = 0;
     }
     changes = 0;
-    refusals = 0;
+    refused_at = 0;
     running = 2;
     rs_seats_init(&sched);
 }
@@ -226,7 +226,7 @@ static void numbers_alike(void)
 static void refused(void)
 {
     begin(2, 2);
-    refusals = 1;
+    refused_at = 1;
     one_after_the_other(1010, 1200);
     claim(moves(1) == 0 && changes == 1 && at[1] == 0, "who may not move stays");
     look(0, 2000);
@@ -234,7 +234,7 @@ static void refused(void)
     claim(changes == 1, "and does not try again");
 
     begin(2, 2);
-    refusals = -2;
+    refused_at = 2;
     one_after_the_other(1010, 1200);
     claim(changes == 3 && changed_to == CPU_SETSIZE,
           "where what was allowed is no more, it is what is");
