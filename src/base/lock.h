@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/cpu.h"
+#include "base/rmw.h"
 
 enum { RS_LOCK_FREE = 0, RS_LOCK_HELD = 1 };
 
@@ -55,8 +56,8 @@ static inline bool rs_trylock(struct rs_lock *lock)
     uint32_t expected = RS_LOCK_FREE;
 
     // Acquire, with the release in rs_unlock(). Relaxed on failure: nothing was learnt.
-    return atomic_compare_exchange_strong_explicit(&lock->word, &expected, RS_LOCK_HELD,
-                                                   memory_order_acquire, memory_order_relaxed);
+    return rs_compare_exchange_strong_32(&lock->word, &expected, RS_LOCK_HELD, memory_order_acquire,
+                                         memory_order_relaxed);
 }
 
 static inline void rs_lock(struct rs_lock *lock)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/rmw.h"
 #include "chan/element.h"
 #include "chan/spin.h"
 
@@ -135,7 +136,7 @@ static void install(struct rs_chain *chain, struct rs_chunk *last, struct rs_chu
     // Relaxed: published by the next.
     atomic_store_explicit(&chain->last, chunk, memory_order_relaxed);
     // Release, with the acquire in claim().
-    atomic_fetch_and_explicit(&chain->tail, ~(uint64_t)INSTALLING, memory_order_release);
+    rs_fetch_and_64(&chain->tail, ~(uint64_t)INSTALLING, memory_order_release);
 }
 
 // Takes a place. 0, with the tail before, and its chunk; -EPIPE, -EAGAIN, -ENOMEM. `*fresh` is a
@@ -164,9 +165,9 @@ static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chu
         }
         // Relaxed: see above.
         *chunk = atomic_load_explicit(&chain->last, memory_order_relaxed);
-        if (atomic_compare_exchange_weak_explicit(&chain->tail, &tail,
-                                                  tail + POSITION + (first ? INSTALLING : 0),
-                                                  memory_order_release, memory_order_acquire)) {
+        if (rs_compare_exchange_weak_64(&chain->tail, &tail,
+                                        tail + POSITION + (first ? INSTALLING : 0),
+                                        memory_order_release, memory_order_acquire)) {
             *before = tail;
             if (ROUSE_LIKELY(!first)) return 0;
             install(chain, *chunk, *fresh);
@@ -191,8 +192,8 @@ static bool claim_next(struct rs_chain *chain, uint64_t *before, struct rs_chunk
     *before = tail;
     // Relaxed, and on failure: see claim(), which looks anew.
     *chunk = atomic_load_explicit(&chain->last, memory_order_relaxed);
-    return atomic_compare_exchange_strong_explicit(&chain->tail, &tail, tail + POSITION,
-                                                   memory_order_release, memory_order_relaxed);
+    return rs_compare_exchange_strong_64(&chain->tail, &tail, tail + POSITION, memory_order_release,
+                                         memory_order_relaxed);
 }
 
 // Puts an element into a place that is ours. 1 if a receiver waits for it, else 0.
@@ -289,7 +290,7 @@ ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, b
 
 bool rs_chain_close(struct rs_chain *chain)
 {
-    return (atomic_fetch_or_explicit(&chain->tail, CLOSED, memory_order_relaxed) & CLOSED) == 0;
+    return (rs_fetch_or_64(&chain->tail, CLOSED, memory_order_relaxed) & CLOSED) == 0;
 }
 
 bool rs_chain_is_closed(const struct rs_chain *chain)
@@ -311,14 +312,14 @@ bool rs_chain_wait_for_element(struct rs_chain *chain)
     uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
 
     if ((tail & RECEIVER_WAITS) == 0) {
-        tail = atomic_fetch_or_explicit(&chain->tail, RECEIVER_WAITS, memory_order_relaxed);
+        tail = rs_fetch_or_64(&chain->tail, RECEIVER_WAITS, memory_order_relaxed);
     }
     return is_empty(tail, atomic_load_explicit(&chain->head, memory_order_relaxed));
 }
 
 void rs_chain_nobody_waits_for_element(struct rs_chain *chain)
 {
-    atomic_fetch_and_explicit(&chain->tail, ~(uint64_t)RECEIVER_WAITS, memory_order_relaxed);
+    rs_fetch_and_64(&chain->tail, ~(uint64_t)RECEIVER_WAITS, memory_order_relaxed);
 }
 
 bool rs_chain_seems_empty(const struct rs_chain *chain)

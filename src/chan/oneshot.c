@@ -33,6 +33,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/rmw.h"
 #include "chan/element.h"
 #include "fiber/direct.h"
 
@@ -108,7 +109,7 @@ static void wake_other(struct oneshot *o, enum side side)
     struct rouse_waker waker = o->wakers[other_of(side)];
     // Release, with the acquire in leave(): the other one frees the block after our use of it.
     // Acquire, with the release there: if it has gone by now, we free it after its use.
-    uint32_t state = atomic_fetch_or_explicit(&o->state, bit(side, DONE), memory_order_acq_rel);
+    uint32_t state = rs_fetch_or_32(&o->state, bit(side, DONE), memory_order_acq_rel);
 
     // If it is the sender that came later, it could not send: the value is its caller's.
     if ((state & bit(other_of(side), GONE)) != 0) {
@@ -129,7 +130,7 @@ static inline bool leave(struct oneshot *o, enum side side, uint32_t with)
         // Release, with the acquire of whoever frees the block, and of a receiver that looks for
         // the value. Acquire, as above; and with the release in wait(), for the waker. None of the
         // bits is set yet, and an addition is one instruction where its old value is needed.
-        state = atomic_fetch_add_explicit(&o->state, bit(side, GONE) | with, memory_order_acq_rel);
+        state = rs_fetch_add_32(&o->state, bit(side, GONE) | with, memory_order_acq_rel);
     }
     if ((state & bit(other, GONE)) != 0) {
         if (is_other_done(state, side)) oneshot_free(o, (state & SENT) != 0);
@@ -158,8 +159,8 @@ static bool wait_end(struct oneshot *o, enum side side, struct rouse_waker *wake
 
     do {
         if ((state & bit(other_of(side), GONE)) != 0) return false;
-    } while (!atomic_compare_exchange_weak_explicit(&o->state, &state, state & ~bit(side, WAITS),
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!rs_compare_exchange_weak_32(&o->state, &state, state & ~bit(side, WAITS),
+                                          memory_order_relaxed, memory_order_relaxed));
     *waker = o->wakers[side];
     return true;
 }
@@ -170,7 +171,7 @@ static bool wait_begin(struct oneshot *o, enum side side, const struct rouse_wak
     o->wakers[side] = rouse_waker_clone(waker);
     // Release, with the acquire in leave(): there the waker is seen. Acquire, with the release
     // there: if the other side went before, we see the value.
-    uint32_t state = atomic_fetch_or_explicit(&o->state, bit(side, WAITS), memory_order_acq_rel);
+    uint32_t state = rs_fetch_or_32(&o->state, bit(side, WAITS), memory_order_acq_rel);
 
     rouse_assert((state & bit(side, WAITS)) == 0,
                  "at each end of a oneshot one future waits at a time; end the other one first");

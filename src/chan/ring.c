@@ -74,8 +74,8 @@ static bool is_last_place(uint64_t before)
 
 void rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *waited, bool *ended)
 {
-    uint64_t before = atomic_fetch_add_explicit(&ring->tail, RS_RING_POSITION - RS_RING_RESERVED,
-                                                memory_order_relaxed);
+    uint64_t before =
+        rs_fetch_add_64(&ring->tail, RS_RING_POSITION - RS_RING_RESERVED, memory_order_relaxed);
 
     rs_ring_put(ring, rs_ring_position_of(before), element);
     *waited = (before & RS_RING_RECEIVER_WAITS) != 0;
@@ -85,8 +85,7 @@ void rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *wait
 bool rs_ring_unreserve(struct rs_ring *ring, bool *ended)
 {
     // Seq_cst, both, with rs_ring_wait_for_place(): see the head of this file.
-    uint64_t before =
-        atomic_fetch_sub_explicit(&ring->tail, RS_RING_RESERVED, memory_order_seq_cst);
+    uint64_t before = rs_fetch_sub_64(&ring->tail, RS_RING_RESERVED, memory_order_seq_cst);
 
     *ended = is_last_place(before);
     return (atomic_load_explicit(&ring->head, memory_order_seq_cst) & RS_RING_SENDER_WAITS) != 0;
@@ -114,9 +113,8 @@ static int pop_one(struct rs_ring *ring, void *element, bool *waited)
         // Acquire, with the release in rs_ring_put().
         if (atomic_load_explicit(&slot->number, memory_order_acquire) == position + 1) {
             // Release, with the acquire in rs_ring_length() and rs_ring_wait_for_place().
-            if (!atomic_compare_exchange_weak_explicit(&ring->head, &head, head + RS_RING_POSITION,
-                                                       memory_order_release,
-                                                       memory_order_relaxed)) {
+            if (!rs_compare_exchange_weak_64(&ring->head, &head, head + RS_RING_POSITION,
+                                             memory_order_release, memory_order_relaxed)) {
                 continue;
             }
             // Relaxed: for one that is the only one later.
@@ -152,8 +150,8 @@ ssize_t rs_ring_pop(struct rs_ring *ring, char *elements, size_t count_max, bool
 
 bool rs_ring_close(struct rs_ring *ring)
 {
-    return (atomic_fetch_or_explicit(&ring->tail, RS_RING_CLOSED, memory_order_relaxed) &
-            RS_RING_CLOSED) == 0;
+    return (rs_fetch_or_64(&ring->tail, RS_RING_CLOSED, memory_order_relaxed) & RS_RING_CLOSED) ==
+           0;
 }
 
 bool rs_ring_is_closed(const struct rs_ring *ring)
@@ -193,7 +191,7 @@ bool rs_ring_wait_for_element(struct rs_ring *ring)
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 
     if ((tail & RS_RING_RECEIVER_WAITS) == 0) {
-        tail = atomic_fetch_or_explicit(&ring->tail, RS_RING_RECEIVER_WAITS, memory_order_relaxed);
+        tail = rs_fetch_or_64(&ring->tail, RS_RING_RECEIVER_WAITS, memory_order_relaxed);
     }
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
@@ -202,14 +200,13 @@ bool rs_ring_wait_for_element(struct rs_ring *ring)
 
 void rs_ring_nobody_waits_for_element(struct rs_ring *ring)
 {
-    atomic_fetch_and_explicit(&ring->tail, ~(uint64_t)RS_RING_RECEIVER_WAITS, memory_order_relaxed);
+    rs_fetch_and_64(&ring->tail, ~(uint64_t)RS_RING_RECEIVER_WAITS, memory_order_relaxed);
 }
 
 bool rs_ring_wait_for_place(struct rs_ring *ring)
 {
     // Seq_cst, both, with rs_ring_unreserve(): see the head of this file.
-    uint64_t head =
-        atomic_fetch_or_explicit(&ring->head, RS_RING_SENDER_WAITS, memory_order_seq_cst);
+    uint64_t head = rs_fetch_or_64(&ring->head, RS_RING_SENDER_WAITS, memory_order_seq_cst);
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_seq_cst);
 
     return (tail & RS_RING_CLOSED) == 0 && rs_ring_is_full(ring, tail, head);
@@ -217,5 +214,5 @@ bool rs_ring_wait_for_place(struct rs_ring *ring)
 
 void rs_ring_nobody_waits_for_place(struct rs_ring *ring)
 {
-    atomic_fetch_and_explicit(&ring->head, ~(uint64_t)RS_RING_SENDER_WAITS, memory_order_relaxed);
+    rs_fetch_and_64(&ring->head, ~(uint64_t)RS_RING_SENDER_WAITS, memory_order_relaxed);
 }

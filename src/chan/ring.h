@@ -40,6 +40,7 @@
 #include <sys/types.h>
 
 #include "base/cpu.h"
+#include "base/rmw.h"
 #include "chan/element.h"
 
 enum { RS_RING_CAPACITY_MAX = (1 << 28) - 1 };
@@ -145,9 +146,8 @@ static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter
 
             if (again == tail) return -EAGAIN;
             tail = again;
-        } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &tail, tail + step,
-                                                         memory_order_release,
-                                                         memory_order_relaxed)) {
+        } else if (rs_compare_exchange_weak_64(&ring->tail, &tail, tail + step,
+                                               memory_order_release, memory_order_relaxed)) {
             // Release, with the acquire in rs_ring_length().
             *before = tail;
             return 0;
@@ -202,8 +202,7 @@ static inline ssize_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, si
     }
     atomic_store_explicit(&ring->next, position, memory_order_relaxed);
     // Release, with the acquire in rs_ring_length() and rs_ring_wait_for_place().
-    uint64_t before =
-        atomic_fetch_add_explicit(&ring->head, count * RS_RING_POSITION, memory_order_release);
+    uint64_t before = rs_fetch_add_64(&ring->head, count * RS_RING_POSITION, memory_order_release);
 
     *waited = (before & RS_RING_SENDER_WAITS) != 0;
     return (ssize_t)count;

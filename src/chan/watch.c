@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/rmw.h"
 #include "chan/crowd.h"
 #include "chan/slot.h"
 #include "fiber/direct.h"
@@ -71,13 +72,13 @@ int rouse_watch_new(struct rouse_watch_sender **tx, size_t element_size, const v
 static void end_ref(struct rouse_watch_sender *w)
 {
     // Relaxed: the caller has an end.
-    atomic_fetch_add_explicit(&w->ends, 1, memory_order_relaxed);
+    rs_fetch_add_32(&w->ends, 1, memory_order_relaxed);
 }
 
 static void end_unref(struct rouse_watch_sender *w)
 {
     // Acq_rel: the last one frees after everything the others did.
-    if (atomic_fetch_sub_explicit(&w->ends, 1, memory_order_acq_rel) == 1) {
+    if (rs_fetch_sub_32(&w->ends, 1, memory_order_acq_rel) == 1) {
         rs_free(w->allocator, w, block_size(w->size));
     }
 }
@@ -112,7 +113,7 @@ static int receiver_new(struct rouse_watch_sender *w, uint64_t seen,
     end_ref(w);
     rs_waitq_lock(&w->closers);
     // Relaxed: under the lock.
-    atomic_fetch_add_explicit(&w->receivers, 1, memory_order_relaxed);
+    rs_fetch_add_32(&w->receivers, 1, memory_order_relaxed);
     rs_waitq_unlock(&w->closers);
     *rx = r;
     return 0;
@@ -203,7 +204,7 @@ void rouse_watch_receiver_free(struct rouse_watch_receiver *rx)
     rs_free(w->allocator, rx, sizeof *rx);
     rs_waitq_lock(&w->closers);
     // Relaxed: under the lock.
-    if (atomic_fetch_sub_explicit(&w->receivers, 1, memory_order_relaxed) > 1) {
+    if (rs_fetch_sub_32(&w->receivers, 1, memory_order_relaxed) > 1) {
         rs_waitq_unlock(&w->closers);
     } else {
         rs_waitq_release_and_unlock(&w->closers, UINT64_MAX);
@@ -304,12 +305,12 @@ static struct rouse_watch_closed *closed_of(struct rouse_future *self)
 // Relaxed, in both: only counted.
 static void listening_begin(struct rouse_watch_sender *w)
 {
-    atomic_fetch_add_explicit(&w->listening, 1, memory_order_relaxed);
+    rs_fetch_add_32(&w->listening, 1, memory_order_relaxed);
 }
 
 static void listening_end(struct rouse_watch_sender *w)
 {
-    atomic_fetch_sub_explicit(&w->listening, 1, memory_order_relaxed);
+    rs_fetch_sub_32(&w->listening, 1, memory_order_relaxed);
 }
 
 // Finds no receiver, or takes a place in the queue. True if it has ended.

@@ -10,6 +10,7 @@
 #include <rouse/assert.h>
 
 #include "base/alloc.h"
+#include "base/rmw.h"
 #include "base/sigpipe.h"
 #include "base/sys.h"
 #include "base/tls.h"
@@ -65,7 +66,7 @@ int rouse_file_standard(struct rouse_file **out, int number)
 struct rouse_file *rouse_file_ref(struct rouse_file *file)
 {
     // Relaxed: the caller has a share, so the count cannot reach zero meanwhile.
-    atomic_fetch_add_explicit(&file->shares, 1, memory_order_relaxed);
+    rs_fetch_add_32(&file->shares, 1, memory_order_relaxed);
     return file;
 }
 
@@ -73,7 +74,7 @@ void rouse_file_unref(struct rouse_file *file)
 {
     if (file == NULL) return;
     // Acq_rel: the last one comes after everything that the others did.
-    if (atomic_fetch_sub_explicit(&file->shares, 1, memory_order_acq_rel) != 1) return;
+    if (rs_fetch_sub_32(&file->shares, 1, memory_order_acq_rel) != 1) return;
     struct rouse_allocator allocator = file->allocator;
 
     rs_source_close(&file->source);
@@ -100,7 +101,7 @@ void rs_file_learn(struct rouse_file *file, enum rs_file_trait trait)
 {
     if (rs_file_has(file, trait)) return;
     // Relaxed: as above.
-    atomic_fetch_or_explicit(&file->traits, trait, memory_order_relaxed);
+    rs_fetch_or_32(&file->traits, trait, memory_order_relaxed);
 }
 
 bool rs_file_may_block(void)

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/rmw.h"
 
 void *rs_fs_job_new(const struct rs_fs_job_ops *ops, size_t size, size_t extra)
 {
@@ -30,7 +31,7 @@ void *rs_fs_job_new(const struct rs_fs_job_ops *ops, size_t size, size_t extra)
 static struct rs_fs_job *job_ref(struct rs_fs_job *job)
 {
     // Relaxed: the caller has a share, so the count cannot reach zero meanwhile.
-    atomic_fetch_add_explicit(&job->shares, 1, memory_order_relaxed);
+    rs_fetch_add_32(&job->shares, 1, memory_order_relaxed);
     return job;
 }
 
@@ -39,7 +40,7 @@ void rs_fs_job_unref(struct rs_fs_job *job)
     // Acquire, with the release below: the last one comes after everything that the other did to
     // the record. Only who has a share can make another, so one that is the only one stays that.
     if (atomic_load_explicit(&job->shares, memory_order_acquire) != 1 &&
-        atomic_fetch_sub_explicit(&job->shares, 1, memory_order_acq_rel) != 1) {
+        rs_fetch_sub_32(&job->shares, 1, memory_order_acq_rel) != 1) {
         return;
     }
     struct rouse_allocator allocator = job->allocator;

@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 
 #include "base/choice.h"
+#include "base/rmw.h"
 
 enum { REGISTERING = 1 << 0, TAKING = 1 << 1 };
 
@@ -49,8 +50,8 @@ void rouse_waker_slot_register(struct rouse_waker_slot *slot, const struct rouse
     // Acquire, with the release that cleared the word: the waker in the slot is ours to read (1).
     // Acquire on failure too, with the taker's release: we wake below, and the poll that follows
     // must see what the taker wrote.
-    if (!atomic_compare_exchange_strong_explicit(state_of(slot), &expected, REGISTERING,
-                                                 memory_order_acquire, memory_order_acquire)) {
+    if (!rs_compare_exchange_strong_32(state_of(slot), &expected, REGISTERING, memory_order_acquire,
+                                       memory_order_acquire)) {
         rouse_assert(expected == TAKING,
                      "two threads registered in one waker slot; use a slot for each");
         rouse_waker_wake_by_ref(waker);
@@ -67,8 +68,8 @@ void rouse_waker_slot_register(struct rouse_waker_slot *slot, const struct rouse
     expected = REGISTERING;
     // Release, with the acquire of whoever owns the waker next: it sees what we stored.
     // Relaxed on failure: register_lost() acquires.
-    if (!atomic_compare_exchange_strong_explicit(state_of(slot), &expected, 0, memory_order_release,
-                                                 memory_order_relaxed)) {
+    if (!rs_compare_exchange_strong_32(state_of(slot), &expected, 0, memory_order_release,
+                                       memory_order_relaxed)) {
         register_lost(slot);
     }
     rouse_waker_drop(&old);
@@ -80,12 +81,12 @@ struct rouse_waker rouse_waker_slot_take(struct rouse_waker_slot *slot)
 
     // Release, with the acquires in register: a wake that finds the slot busy still publishes what
     // was written before it. Acquire, with the release that cleared the word (1).
-    if (atomic_fetch_or_explicit(state_of(slot), TAKING, memory_order_acq_rel) != 0) return taken;
+    if (rs_fetch_or_32(state_of(slot), TAKING, memory_order_acq_rel) != 0) return taken;
     rs_chaos_delay();
     taken = slot->waker;
     slot->waker = (struct rouse_waker){0};
     // Release, with the acquire of the next owner: we are done with the waker.
-    atomic_fetch_and_explicit(state_of(slot), ~(uint32_t)TAKING, memory_order_release);
+    rs_fetch_and_32(state_of(slot), ~(uint32_t)TAKING, memory_order_release);
     return taken;
 }
 

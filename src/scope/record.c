@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/rmw.h"
 
 enum { BATCH = 32 };
 
@@ -44,7 +45,7 @@ struct rs_scope_record *rs_scope_record_new(struct rs_scope_record *outer, struc
 void rs_scope_record_ref(struct rs_scope_record *record)
 {
     // Relaxed: the caller has a share, or the lock of a record that lists it.
-    atomic_fetch_add_explicit(&record->references, 1, memory_order_relaxed);
+    rs_fetch_add_32(&record->references, 1, memory_order_relaxed);
 }
 
 void rs_scope_record_unref(struct rs_scope_record *record)
@@ -53,7 +54,7 @@ void rs_scope_record_unref(struct rs_scope_record *record)
         struct rs_scope_record *outer = record->outer;
 
         // Acq_rel: the last one frees after everything the others did.
-        if (atomic_fetch_sub_explicit(&record->references, 1, memory_order_acq_rel) != 1) return;
+        if (rs_fetch_sub_32(&record->references, 1, memory_order_acq_rel) != 1) return;
         rouse_waker_slot_deinit(&record->waiter);
         rs_free(record->allocator, record, sizeof *record);
         record = outer;  // whose share it had

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/rmw.h"
 #include "sync/wait_queue.h"
 
 enum { WAITED = 1, NOTIFICATION = 2 };
@@ -39,7 +40,7 @@ void rouse_event_count_notify(struct rouse_event_count *count)
     struct rouse_wait_queue *q = &count->waiters;
     struct rs_batch batch;
     // Release, with the acquire in rouse_event_count_key() and enter_queue().
-    uint64_t word = atomic_fetch_add_explicit(word_of(count), NOTIFICATION, memory_order_release);
+    uint64_t word = rs_fetch_add_64(word_of(count), NOTIFICATION, memory_order_release);
 
     if ((word & WAITED) == 0) return;
     rs_waitq_lock(q);
@@ -48,7 +49,7 @@ void rouse_event_count_notify(struct rouse_event_count *count)
     rs_waitq_release(q, number_of(count), &batch);
     if (rs_waitq_is_empty(q)) {
         // Relaxed: the lock orders those who have to do with the bit.
-        atomic_fetch_and_explicit(word_of(count), ~(uint64_t)WAITED, memory_order_relaxed);
+        rs_fetch_and_64(word_of(count), ~(uint64_t)WAITED, memory_order_relaxed);
     }
     rs_waitq_unlock_and_wake(q, &batch);
 }
@@ -66,7 +67,7 @@ static bool enter_queue(struct rouse_event_count_wait *w, struct rouse_waker *wa
     rs_waitq_lock(&count->waiters);
     // Acquire, with the release in rouse_event_count_notify(): if there was one, what came before
     // it is seen. Then the bit is set for nobody, until the next one looks.
-    uint64_t word = atomic_fetch_or_explicit(word_of(count), WAITED, memory_order_acquire);
+    uint64_t word = rs_fetch_or_64(word_of(count), WAITED, memory_order_acquire);
     bool same = (word & ~(uint64_t)WAITED) == w->key;
 
     if (same) {

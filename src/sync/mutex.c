@@ -33,6 +33,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/rmw.h"
 #include "fiber/direct.h"
 #include "sync/holder.h"
 #include "sync/wait_queue.h"
@@ -81,7 +82,7 @@ static void pass_over(struct rouse_mutex *mutex, uint64_t now_ns)
     if (mutex->kept_until_ns == 0) mutex->kept_until_ns = now_ns + KEEP_NS;
     if (now_ns < mutex->kept_until_ns) return;
     // Relaxed: it goes on the release of the last holder's unlock.
-    atomic_fetch_and_explicit(word_of(mutex), ~(uint32_t)KEPT, memory_order_relaxed);
+    rs_fetch_and_32(word_of(mutex), ~(uint32_t)KEPT, memory_order_relaxed);
 }
 
 // Locks the mutex for `self`, if it may have it. If not, and it may wait, says that it does.
@@ -98,8 +99,8 @@ static bool lock_or_wait(struct rouse_mutex *mutex, const struct rouse_waiter *s
         // What says already that it is locked, or kept, and waited for, may stay as it is.
         if (!free && (!may_wait || next == word)) return false;
         // Acquire, as in try_lock().
-        if (atomic_compare_exchange_weak_explicit(word_of(mutex), &word, next, memory_order_acquire,
-                                                  memory_order_relaxed)) {
+        if (rs_compare_exchange_weak_32(word_of(mutex), &word, next, memory_order_acquire,
+                                        memory_order_relaxed)) {
             if (first && !free) mutex->vain++;
             return free;
         }
@@ -114,7 +115,7 @@ static void leave_queue(struct rouse_mutex *mutex, struct rouse_waiter *waiter,
     rs_waitq_settle(&mutex->waiters, waiter, RS_WAITER_IDLE, waker);
     if (!rs_waitq_is_empty(&mutex->waiters)) return;
     // Relaxed: the lock orders those who have to do with the bits.
-    atomic_fetch_and_explicit(word_of(mutex), LOCKED, memory_order_relaxed);
+    rs_fetch_and_32(word_of(mutex), LOCKED, memory_order_relaxed);
 }
 
 // The first one had been woken, and is gone. If the mutex is free, or even kept, that goes for the
@@ -131,8 +132,8 @@ static void wake_next(struct rouse_mutex *mutex, struct rouse_waker *waker)
             return;
         }
         // Relaxed: as in leave_queue().
-    } while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word & ~(uint32_t)WOKEN,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!rs_compare_exchange_weak_32(word_of(mutex), &word, word & ~(uint32_t)WOKEN,
+                                          memory_order_relaxed, memory_order_relaxed));
 }
 
 // ---- Tried ----
@@ -160,8 +161,8 @@ static int try_lock_from(struct rouse_mutex *mutex, uint32_t word)
         }
         // Acquire, with the release in rouse_mutex_unlock() and unlock_and_wake(). Relaxed on
         // failure: nothing was learnt but the word.
-    } while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word | LOCKED,
-                                                    memory_order_acquire, memory_order_relaxed));
+    } while (!rs_compare_exchange_weak_32(word_of(mutex), &word, word | LOCKED,
+                                          memory_order_acquire, memory_order_relaxed));
     return 0;
 }
 
@@ -170,8 +171,8 @@ static inline int try_lock(struct rouse_mutex *mutex)
     uint32_t word = 0;
 
     // Orders: as in try_lock_from().
-    if (ROUSE_LIKELY(atomic_compare_exchange_strong_explicit(
-            word_of(mutex), &word, LOCKED, memory_order_acquire, memory_order_relaxed))) {
+    if (ROUSE_LIKELY(rs_compare_exchange_strong_32(word_of(mutex), &word, LOCKED,
+                                                   memory_order_acquire, memory_order_relaxed))) {
         return 0;
     }
     return try_lock_from(mutex, word);
@@ -224,17 +225,28 @@ static bool unlock_and_wake(struct rouse_mutex *mutex)
     return true;
 }
 
+// The word was found to be `word`. Apart, so that the usual way needs no frame.
+__attribute__((noinline)) static void unlock_from(struct rouse_mutex *mutex, uint32_t word)
+{
+    do {
+        rouse_assert((word & LOCKED) != 0, "a mutex is unlocked by who holds it; lock it first");
+        if ((word & (WAITED | WOKEN)) == WAITED) {
+            if (unlock_and_wake(mutex)) return;
+            word = LOCKED;
+        }
+        // Orders: as in rouse_mutex_unlock().
+    } while (!rs_compare_exchange_weak_32(word_of(mutex), &word, word & ~(uint32_t)LOCKED,
+                                          memory_order_release, memory_order_relaxed));
+}
+
 void rouse_mutex_unlock(struct rouse_mutex *mutex)
 {
     uint32_t word = LOCKED;
 
     // Release, with the acquire of whoever locks it next. Relaxed on failure: only we unlock it.
-    while (!atomic_compare_exchange_weak_explicit(word_of(mutex), &word, word & ~(uint32_t)LOCKED,
-                                                  memory_order_release, memory_order_relaxed)) {
-        rouse_assert((word & LOCKED) != 0, "a mutex is unlocked by who holds it; lock it first");
-        if ((word & (WAITED | WOKEN)) != WAITED) continue;
-        if (unlock_and_wake(mutex)) return;
-        word = LOCKED;
+    if (ROUSE_UNLIKELY(!rs_compare_exchange_strong_32(
+            word_of(mutex), &word, 0, memory_order_release, memory_order_relaxed))) {
+        unlock_from(mutex, word);
     }
 }
 

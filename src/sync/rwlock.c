@@ -30,6 +30,7 @@
 #include <stdio.h>
 
 #include "base/cpu.h"
+#include "base/rmw.h"
 #include "fiber/direct.h"
 #include "sync/holder.h"
 #include "sync/rwlock.h"
@@ -59,8 +60,8 @@ static inline int try_read(struct rouse_rwlock *lock)
         rouse_assert(word / READER < ROUSE_RWLOCK_READERS_MAX, "fewer than 2^28 read at once");
         // Acquire, with the release in let_in(): what was written is seen. Relaxed on failure:
         // nothing was learnt but the word.
-    } while (!atomic_compare_exchange_weak_explicit(word_of(lock), &word, word + READER,
-                                                    memory_order_acquire, memory_order_relaxed));
+    } while (!rs_compare_exchange_weak_32(word_of(lock), &word, word + READER, memory_order_acquire,
+                                          memory_order_relaxed));
     return 0;
 }
 
@@ -126,8 +127,8 @@ void rouse_rwlock_read_unlock(struct rouse_rwlock *lock)
         }
         // Release, with the acquire in begin_writing(), wait_for_readers() and hand_over(). Relaxed
         // on failure: nothing was learnt but the word.
-        if (atomic_compare_exchange_weak_explicit(word_of(lock), &word, word - READER,
-                                                  memory_order_release, memory_order_relaxed)) {
+        if (rs_compare_exchange_weak_32(word_of(lock), &word, word - READER, memory_order_release,
+                                        memory_order_relaxed)) {
             return;
         }
     }
@@ -144,8 +145,8 @@ static bool read_or_wait(struct rouse_rwlock *lock)
         uint32_t next = reads ? word + READER : word | QUEUED;
 
         // Acquire, as in try_read().
-        if (atomic_compare_exchange_weak_explicit(word_of(lock), &word, next, memory_order_acquire,
-                                                  memory_order_relaxed)) {
+        if (rs_compare_exchange_weak_32(word_of(lock), &word, next, memory_order_acquire,
+                                        memory_order_relaxed)) {
             return reads;
         }
     }
@@ -164,7 +165,7 @@ static inline bool have_readers_left(struct rouse_rwlock *lock)
 static bool begin_writing(struct rouse_rwlock *lock)
 {
     // Acquire: as in have_readers_left().
-    uint32_t word = atomic_fetch_or_explicit(word_of(lock), WRITER, memory_order_acquire);
+    uint32_t word = rs_fetch_or_32(word_of(lock), WRITER, memory_order_acquire);
 
     if (word < READER) return true;
     for (int i = 0; i < RS_RWLOCK_LOOKS; i++) {
@@ -197,7 +198,7 @@ static void let_in_queued(struct rouse_rwlock *lock, uint32_t stays, uint32_t le
             change -= QUEUED;
         }
         // Release, with the acquire of whoever locks it next.
-        atomic_fetch_add_explicit(word_of(lock), change, memory_order_release);
+        rs_fetch_add_32(word_of(lock), change, memory_order_release);
         if (more) rs_waitq_wake_between(q, &batch);
         change = 0;
     } while (more);
@@ -209,8 +210,8 @@ static inline void let_in(struct rouse_rwlock *lock, uint32_t stays)
     uint32_t word = WRITER;
 
     // Release, with the acquire of whoever locks it next. Relaxed on failure: readers wait.
-    if (ROUSE_LIKELY(atomic_compare_exchange_strong_explicit(
-            word_of(lock), &word, stays, memory_order_release, memory_order_relaxed))) {
+    if (ROUSE_LIKELY(rs_compare_exchange_strong_32(word_of(lock), &word, stays,
+                                                   memory_order_release, memory_order_relaxed))) {
         return;
     }
     rouse_assert((word & (WRITER | DRAINS)) == WRITER && word < READER,
@@ -237,8 +238,8 @@ static inline int try_write(struct rouse_rwlock *lock)
 
     if (rouse_semaphore_try_acquire(&lock->writers, 1) != 0) return -EAGAIN;
     // Acquire, with the release of those who had the lock before. Relaxed on failure: we leave.
-    if (ROUSE_LIKELY(atomic_compare_exchange_strong_explicit(
-            word_of(lock), &word, WRITER, memory_order_acquire, memory_order_relaxed))) {
+    if (ROUSE_LIKELY(rs_compare_exchange_strong_32(word_of(lock), &word, WRITER,
+                                                   memory_order_acquire, memory_order_relaxed))) {
         rs_holder_set_to_current(&lock->writer);
         return 0;
     }
@@ -378,8 +379,8 @@ static bool wait_for_readers(struct rouse_rwlock_write *w, struct rouse_context 
     uint32_t word = atomic_load_explicit(word_of(lock), memory_order_acquire);
 
     while (word >= READER &&
-           !atomic_compare_exchange_weak_explicit(word_of(lock), &word, word | DRAINS,
-                                                  memory_order_acquire, memory_order_acquire)) {
+           !rs_compare_exchange_weak_32(word_of(lock), &word, word | DRAINS, memory_order_acquire,
+                                        memory_order_acquire)) {
     }
     if (word >= READER) rs_waitq_push_front(&lock->waiters, &w->waiter, &waker);
     rs_waitq_unlock(&lock->waiters);

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/rmw.h"
 #include "fiber/direct.h"
 #include "sync/holder.h"
 #include "sync/wait_queue.h"
@@ -42,9 +43,8 @@ static inline int try_acquire(struct rouse_semaphore *semaphore, uint64_t permit
         if ((word & WAITED) != 0 || word / PERMIT < permits) return -EAGAIN;
         // Acquire, with the release in rouse_semaphore_release() and serve(): what was done under
         // the permits before is seen. Relaxed on failure: nothing was learnt but the word.
-    } while (
-        !atomic_compare_exchange_weak_explicit(word_of(semaphore), &word, word - permits * PERMIT,
-                                               memory_order_acquire, memory_order_relaxed));
+    } while (!rs_compare_exchange_weak_64(word_of(semaphore), &word, word - permits * PERMIT,
+                                          memory_order_acquire, memory_order_relaxed));
     return 0;
 }
 
@@ -66,8 +66,8 @@ static bool take_or_wait(struct rouse_semaphore *semaphore, uint64_t permits)
         uint64_t next = enough ? word - permits * PERMIT : word | WAITED;
 
         // Acquire, as in rouse_semaphore_try_acquire().
-        if (atomic_compare_exchange_weak_explicit(word_of(semaphore), &word, next,
-                                                  memory_order_acquire, memory_order_relaxed)) {
+        if (rs_compare_exchange_weak_64(word_of(semaphore), &word, next, memory_order_acquire,
+                                        memory_order_relaxed)) {
             return enough;
         }
     }
@@ -145,9 +145,8 @@ void rouse_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits
             continue;
         }
         // Release, with the acquire of whoever takes them.
-        if (atomic_compare_exchange_weak_explicit(word_of(semaphore), &word,
-                                                  word + permits * PERMIT, memory_order_release,
-                                                  memory_order_relaxed)) {
+        if (rs_compare_exchange_weak_64(word_of(semaphore), &word, word + permits * PERMIT,
+                                        memory_order_release, memory_order_relaxed)) {
             return;
         }
     }
@@ -160,10 +159,10 @@ void rouse_semaphore_close(struct rouse_semaphore *semaphore)
 
     rs_waitq_lock(q);
     // Relaxed: a flag that stands for itself; who pushes looks at it under the lock.
-    atomic_fetch_or_explicit(word_of(semaphore), CLOSED, memory_order_relaxed);
+    rs_fetch_or_64(word_of(semaphore), CLOSED, memory_order_relaxed);
     rs_waitq_release(q, UINT64_MAX, &batch);
     // Relaxed: as in serve().
-    atomic_fetch_and_explicit(word_of(semaphore), ~(uint64_t)WAITED, memory_order_relaxed);
+    rs_fetch_and_64(word_of(semaphore), ~(uint64_t)WAITED, memory_order_relaxed);
     rs_waitq_unlock_and_wake(q, &batch);
 }
 

@@ -36,6 +36,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/rmw.h"
+
 enum {
     RS_TASK_SCHEDULED = 1 << 0,  // woken, and not polled since
     RS_TASK_RUNNING = 1 << 1,    // in a poll, or in a queue and to be polled
@@ -80,12 +82,11 @@ static inline bool rs_state_wake(rs_task_state *state)
 
     // Orders: as above; release is not needed here, since what was written comes with the queue.
     if ((before & RS_TASK_BUSY) == 0 &&
-        atomic_compare_exchange_strong_explicit(state, &before, rs_state_woken(before),
-                                                memory_order_acquire, memory_order_relaxed)) {
+        rs_compare_exchange_strong_64(state, &before, rs_state_woken(before), memory_order_acquire,
+                                      memory_order_relaxed)) {
         return true;
     }
-    return (atomic_fetch_or_explicit(state, RS_TASK_SCHEDULED, memory_order_acq_rel) &
-            RS_TASK_BUSY) == 0;
+    return (rs_fetch_or_64(state, RS_TASK_SCHEDULED, memory_order_acq_rel) & RS_TASK_BUSY) == 0;
 }
 
 // A wake that gives up the waker's reference too. True if the caller must schedule the task, as
@@ -96,9 +97,8 @@ static inline bool rs_state_wake_and_unref(rs_task_state *state, bool *last)
     uint64_t before = atomic_load_explicit(state, memory_order_relaxed);
 
     // Orders: as a wake; also where the task has completed, and this is but an unref.
-    while (!atomic_compare_exchange_weak_explicit(state, &before,
-                                                  rs_state_woken(before) - RS_TASK_REFERENCE,
-                                                  memory_order_acq_rel, memory_order_relaxed)) {
+    while (!rs_compare_exchange_weak_64(state, &before, rs_state_woken(before) - RS_TASK_REFERENCE,
+                                        memory_order_acq_rel, memory_order_relaxed)) {
     }
     *last = before < 2 * RS_TASK_REFERENCE;
     return (before & RS_TASK_BUSY) == 0;
@@ -107,16 +107,15 @@ static inline bool rs_state_wake_and_unref(rs_task_state *state, bool *last)
 // A wake that also asks for an abort. True if the caller must schedule the task. Orders: as a wake.
 static inline bool rs_state_abort(rs_task_state *state)
 {
-    return (atomic_fetch_or_explicit(state, RS_TASK_SCHEDULED | RS_TASK_CANCELLED,
-                                     memory_order_acq_rel) &
+    return (rs_fetch_or_64(state, RS_TASK_SCHEDULED | RS_TASK_CANCELLED, memory_order_acq_rel) &
             RS_TASK_BUSY) == 0;
 }
 
 // An abort that breaks shields. True if the caller must schedule the task. Orders: as a wake.
 static inline bool rs_state_bare(rs_task_state *state)
 {
-    return (atomic_fetch_or_explicit(state, RS_TASK_SCHEDULED | RS_TASK_CANCELLED | RS_TASK_BARED,
-                                     memory_order_acq_rel) &
+    return (rs_fetch_or_64(state, RS_TASK_SCHEDULED | RS_TASK_CANCELLED | RS_TASK_BARED,
+                           memory_order_acq_rel) &
             RS_TASK_BUSY) == 0;
 }
 
@@ -132,7 +131,7 @@ static inline bool rs_state_begin_poll(rs_task_state *state)
 
         // Acquire, with the release in rs_state_wake() and rs_state_end_poll(): the poll sees what
         // the waker wrote, and what the last poll left, on whatever thread it ran.
-        before = atomic_fetch_add_explicit(state, change - RS_TASK_SCHEDULED, memory_order_acquire);
+        before = rs_fetch_add_64(state, change - RS_TASK_SCHEDULED, memory_order_acquire);
     }
     return (before & RS_TASK_CANCELLED) != 0;
 }
@@ -149,8 +148,7 @@ static inline bool rs_state_end_poll(rs_task_state *state, bool again)
     // Release, with the acquire in rs_state_wake() and rs_state_begin_poll(): whoever takes the
     // task next has the future as we left it. It also carries on the release of a wake that came
     // meanwhile, to the next rs_state_begin_poll().
-    return (atomic_fetch_sub_explicit(state, RS_TASK_RUNNING, memory_order_release) &
-            RS_TASK_SCHEDULED) != 0;
+    return (rs_fetch_sub_64(state, RS_TASK_RUNNING, memory_order_release) & RS_TASK_SCHEDULED) != 0;
 }
 
 // Whether a join handle is there: if not, none will ever be.
@@ -172,8 +170,7 @@ enum {
 static inline unsigned rs_state_complete(rs_task_state *state, uint64_t in_hand)
 {
     uint64_t gone = RS_TASK_RUNNING + in_hand * RS_TASK_REFERENCE;
-    uint64_t before =
-        atomic_fetch_add_explicit(state, RS_TASK_COMPLETE - gone, memory_order_acq_rel);
+    uint64_t before = rs_fetch_add_64(state, RS_TASK_COMPLETE - gone, memory_order_acq_rel);
 
     return ((before & RS_TASK_JOIN) != 0 ? RS_COMPLETED_JOINED : 0u) |
            ((before & RS_TASK_JOINER) != 0 ? RS_COMPLETED_JOINER : 0u);
@@ -186,7 +183,7 @@ static inline bool rs_state_complete_unjoined(rs_task_state *state, uint64_t in_
     uint64_t references = (1 + in_hand) * RS_TASK_REFERENCE;
     uint64_t gone = RS_TASK_RUNNING + references;
 
-    return atomic_fetch_add_explicit(state, RS_TASK_COMPLETE - gone, memory_order_acq_rel) <
+    return rs_fetch_add_64(state, RS_TASK_COMPLETE - gone, memory_order_acq_rel) <
            references + RS_TASK_REFERENCE;
 }
 
@@ -209,8 +206,7 @@ static inline bool rs_state_is_cancelled(const rs_task_state *state)
 // there: the output is.
 static inline bool rs_state_set_joiner(rs_task_state *state)
 {
-    return (atomic_fetch_or_explicit(state, RS_TASK_JOINER, memory_order_acq_rel) &
-            RS_TASK_COMPLETE) == 0;
+    return (rs_fetch_or_64(state, RS_TASK_JOINER, memory_order_acq_rel) & RS_TASK_COMPLETE) == 0;
 }
 
 // The handle wants its waker back, to put another one there. False if the task has completed
@@ -218,7 +214,7 @@ static inline bool rs_state_set_joiner(rs_task_state *state)
 // the output is there.
 static inline bool rs_state_take_joiner(rs_task_state *state)
 {
-    return (atomic_fetch_and_explicit(state, ~(uint64_t)RS_TASK_JOINER, memory_order_acquire) &
+    return (rs_fetch_and_64(state, ~(uint64_t)RS_TASK_JOINER, memory_order_acquire) &
             RS_TASK_COMPLETE) == 0;
 }
 
@@ -241,8 +237,8 @@ static inline unsigned rs_state_drop_join(rs_task_state *state)
     uint64_t before = atomic_load_explicit(state, memory_order_acquire);
 
     if ((before & RS_TASK_COMPLETE) == 0) {
-        before = atomic_fetch_and_explicit(state, ~(uint64_t)(RS_TASK_JOIN | RS_TASK_JOINER),
-                                           memory_order_acquire);
+        before = rs_fetch_and_64(state, ~(uint64_t)(RS_TASK_JOIN | RS_TASK_JOINER),
+                                 memory_order_acquire);
     }
     if ((before & RS_TASK_COMPLETE) != 0) return RS_UNJOINED_COMPLETE;
     return (before & RS_TASK_JOINER) != 0 ? RS_UNJOINED_JOINER : 0;
@@ -257,7 +253,7 @@ static inline bool rs_state_is_bared(const rs_task_state *state)
 static inline void rs_state_ref_many(rs_task_state *state, uint64_t count)
 {
     // Relaxed: the caller has a reference already.
-    atomic_fetch_add_explicit(state, count * RS_TASK_REFERENCE, memory_order_relaxed);
+    rs_fetch_add_64(state, count * RS_TASK_REFERENCE, memory_order_relaxed);
 }
 
 static inline void rs_state_ref(rs_task_state *state)
@@ -269,7 +265,7 @@ static inline void rs_state_ref(rs_task_state *state)
 static inline void rs_state_unref_many(rs_task_state *state, uint64_t count)
 {
     // Relaxed: as above.
-    atomic_fetch_sub_explicit(state, count * RS_TASK_REFERENCE, memory_order_relaxed);
+    rs_fetch_sub_64(state, count * RS_TASK_REFERENCE, memory_order_relaxed);
 }
 
 // A reference for somebody who found the task by itself and has none. False if it has completed: it
@@ -281,8 +277,8 @@ static inline bool rs_state_try_ref(rs_task_state *state)
 
     do {
         if ((before & RS_TASK_COMPLETE) != 0) return false;
-    } while (!atomic_compare_exchange_weak_explicit(state, &before, before + RS_TASK_REFERENCE,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!rs_compare_exchange_weak_64(state, &before, before + RS_TASK_REFERENCE,
+                                          memory_order_relaxed, memory_order_relaxed));
     return true;
 }
 
@@ -295,8 +291,7 @@ static inline bool rs_state_unref(rs_task_state *state)
 
     if ((before & RS_TASK_COMPLETE) != 0 && before < 2 * RS_TASK_REFERENCE) return true;
     // Release, then acquire: as above.
-    return atomic_fetch_sub_explicit(state, RS_TASK_REFERENCE, memory_order_acq_rel) <
-           2 * RS_TASK_REFERENCE;
+    return rs_fetch_sub_64(state, RS_TASK_REFERENCE, memory_order_acq_rel) < 2 * RS_TASK_REFERENCE;
 }
 
 #endif

@@ -104,11 +104,15 @@ static void task_schedule(struct rouse_task *task)
     task->scheduler->schedule(task->scheduler, task);
 }
 
+// Apart, so that a task that wakes itself needs no frame.
+__attribute__((noinline)) static void wake_other(struct rouse_task *task)
+{
+    if (rs_state_wake(&task->state)) task_schedule(task);
+}
+
 static void task_wake_by_ref(void *data)
 {
-    struct rouse_task *task = data;
-
-    if (!wakes_itself(task) && rs_state_wake(&task->state)) task_schedule(task);
+    if (!wakes_itself(data)) wake_other(data);
 }
 
 static void task_wake(void *data)
