@@ -156,37 +156,39 @@ static size_t signal_stack_size(void)
     return (size + page_size - 1) & ~(page_size - 1);
 }
 
-int rs_overflow_thread_enter(struct rs_overflow_stack *stack,
-                             const struct rouse_allocator *allocator)
+int rs_overflow_stack_init(struct rs_overflow_stack *stack, const struct rouse_allocator *allocator)
 {
-    stack_t current;
-
-    *stack = (struct rs_overflow_stack){.memory = NULL};
-    if (rs_sys.sigaltstack(NULL, &current) == 0 && (current.ss_flags & SS_DISABLE) == 0) return 0;
-
     size_t size = signal_stack_size();
     void *memory = rs_pages_alloc(allocator, size, (size_t)sysconf(_SC_PAGESIZE));
 
+    *stack = (struct rs_overflow_stack){.memory = NULL};
     if (memory == NULL) return -ENOMEM;
-    if (rs_sys.sigaltstack(&(stack_t){.ss_sp = memory, .ss_size = size}, NULL) < 0) {
-        int err = -errno;
-
-        rs_pages_free(allocator, memory, size);
-        return err;
-    }
     *stack = (struct rs_overflow_stack){.memory = memory, .size = size, .allocator = allocator};
     return 0;
 }
 
-void rs_overflow_thread_leave(struct rs_overflow_stack *stack)
+void rs_overflow_stack_deinit(struct rs_overflow_stack *stack)
+{
+    if (stack->memory == NULL) return;
+    rs_overflow_thread_leave(stack);  // of the child of a fork it may be the only thread's
+    rs_pages_free(stack->allocator, stack->memory, stack->size);
+    *stack = (struct rs_overflow_stack){.memory = NULL};
+}
+
+int rs_overflow_thread_enter(const struct rs_overflow_stack *stack)
 {
     stack_t current;
 
-    if (stack->memory == NULL) return;
+    if (rs_sys.sigaltstack(NULL, &current) == 0 && (current.ss_flags & SS_DISABLE) == 0) return 0;
+    return rs_sys.sigaltstack(&(stack_t){.ss_sp = stack->memory, .ss_size = stack->size}, NULL);
+}
+
+void rs_overflow_thread_leave(const struct rs_overflow_stack *stack)
+{
+    stack_t current;
+
     // Somebody may have set another one since; that one stays.
     if (rs_sys.sigaltstack(NULL, &current) == 0 && current.ss_sp == stack->memory) {
         (void)rs_sys.sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
     }
-    rs_pages_free(stack->allocator, stack->memory, stack->size);
-    *stack = (struct rs_overflow_stack){.memory = NULL};
 }

@@ -26,7 +26,7 @@ extern bool (*rs_overflow_describe)(const void *fault_address, struct rs_overflo
 
 // A thread's signal stack, since a handler cannot run on a stack that is full.
 struct rs_overflow_stack {
-    void *memory;  // NULL if the thread had one already
+    void *memory;
     size_t size;
     const struct rouse_allocator *allocator;
 };
@@ -35,12 +35,18 @@ struct rs_overflow_stack {
 // found are called for all faults that are not ours. Any thread.
 ROUSE_NODISCARD int rs_overflow_install(void);
 
-// Gives the calling thread a signal stack, unless it has one. -ENOMEM.
-ROUSE_NODISCARD int rs_overflow_thread_enter(struct rs_overflow_stack *stack,
-                                             const struct rouse_allocator *allocator);
+// The memory of one, for a thread that may have yet to start. -ENOMEM.
+ROUSE_NODISCARD int rs_overflow_stack_init(struct rs_overflow_stack *stack,
+                                           const struct rouse_allocator *allocator);
 
-// Takes it away again. Accepts an all-zero `stack`.
-void rs_overflow_thread_leave(struct rs_overflow_stack *stack);
+// No other thread has it as its signal stack. Accepts an all-zero `stack`.
+void rs_overflow_stack_deinit(struct rs_overflow_stack *stack);
+
+// Gives the calling thread that signal stack, unless it has one.
+ROUSE_NODISCARD int rs_overflow_thread_enter(const struct rs_overflow_stack *stack);
+
+// Takes it away again, if the thread has it.
+void rs_overflow_thread_leave(const struct rs_overflow_stack *stack);
 
 ROUSE_EXTERN_C_END
 

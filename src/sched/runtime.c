@@ -48,19 +48,16 @@ static void name_thread(const struct rs_worker *worker)
 static void *worker_main(void *arg)
 {
     struct rs_worker *worker = arg;
-    struct rs_overflow_stack signal_stack = {0};
 
     // For faults of fibers that are out of stack, and for probes.
-    worker->has_signal_stack = rs_overflow_thread_enter(&signal_stack, worker->sched->allocator) ==
-                               0;
-
+    worker->has_signal_stack = rs_overflow_thread_enter(&worker->signal_stack) == 0;
     name_thread(worker);
     rs_worker_enter(worker);
     rs_counter_add(RS_COUNTER_THREADS, 1);
     rs_worker_run(worker, runtime_done, worker->sched);
     rs_counter_add(RS_COUNTER_THREADS, -1);
     rs_worker_leave(worker);
-    rs_overflow_thread_leave(&signal_stack);
+    rs_overflow_thread_leave(&worker->signal_stack);
     return NULL;
 }
 
@@ -92,6 +89,17 @@ static void join_threads(struct rs_sched *sched)
     }
 }
 
+// All that it needs is made here: the thread itself may come to it late, when the runtime has been
+// in use for a while, or is shut down.
+static int start_thread(struct rs_worker *worker)
+{
+    int err = rs_overflow_stack_init(&worker->signal_stack, worker->sched->allocator);
+
+    if (err == 0) err = rs_sys.thread_create(&worker->thread, NULL, worker_main, worker);
+    worker->threaded = err == 0;
+    return err;
+}
+
 static int start_threads(struct rs_sched *sched)
 {
     sigset_t before;
@@ -99,10 +107,7 @@ static int start_threads(struct rs_sched *sched)
 
     block_signals(&before);
     for (unsigned i = 0; i < sched->worker_count && err == 0; i++) {
-        struct rs_worker *worker = &sched->workers[i];
-
-        err = rs_sys.thread_create(&worker->thread, NULL, worker_main, worker);
-        worker->threaded = err == 0;
+        err = start_thread(&sched->workers[i]);
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err == 0) {

@@ -66,6 +66,7 @@ void rs_worker_deinit(struct rs_worker *worker)
     rouse_driver_free(worker->driver);
     rs_fiber_host_deinit(&worker->fibers);
     rs_buffer_pool_deinit(&worker->buffers);
+    rs_overflow_stack_deinit(&worker->signal_stack);
     rs_heap_close(worker->heap);
 }
 
@@ -76,6 +77,7 @@ void rs_worker_discard(struct rs_worker *worker)
     rs_driver_discard(worker->driver);
     rs_stack_pool_discard(&worker->fibers.stacks);
     rs_buffer_pool_deinit(&worker->buffers);
+    rs_overflow_stack_deinit(&worker->signal_stack);
     rs_heap_discard(worker->heap);
 }
 

@@ -26,6 +26,7 @@
 #include "base/cpu.h"
 #include "base/spin.h"
 #include "fiber/fiber.h"
+#include "fiber/overflow.h"
 #include "io/buffer.h"
 #include "io/driver.h"
 #include "sched/busy.h"
@@ -98,6 +99,7 @@ struct rs_worker {
     struct rs_buffer_pool buffers;
     struct rs_counters counters;
     struct rs_observations *observations;  // see observe.h
+    struct rs_overflow_stack signal_stack;
     // Read by others now and then.
     _Alignas(RS_CACHE_LINE) _Atomic uint64_t spawned;  // by this worker; on any worker
     _Atomic uint64_t ended;                            // on this worker

@@ -208,6 +208,18 @@ static void waking_cancelling_and_shutting_down_allocate_nothing(void)
     check_all_is_back();
 }
 
+// A thread of its own that it has started may not run until it is shut down.
+static void all_that_a_host_needs_is_there_once_it_is_made(void)
+{
+    struct host host;
+
+    host_open(&host, test_now()->host, &(struct host_options){.allocator = &counted});
+    freeze();
+    host_close(&host);
+    CHECK_EQ(count_get(&sins), 0);
+    check_all_is_back();
+}
+
 // ---- Refusing ----
 
 static void spawn_without_memory_fails_and_harms_nothing(void)
@@ -318,6 +330,7 @@ static void nothing_can_be_made_without_memory(void)
 
 const struct api_test API_TESTS[] = {
     {PLAIN(waking_cancelling_and_shutting_down_allocate_nothing), .hosts = HOST_ALL},
+    {PLAIN(all_that_a_host_needs_is_there_once_it_is_made), .hosts = HOST_ALL, .any_style = true},
     {PLAIN(spawn_without_memory_fails_and_harms_nothing), .hosts = HOST_ALL},
     {PLAIN(sockets_come_from_the_runtime_that_made_them), .hosts = HOST_ALL},
     {PLAIN(nothing_can_be_made_without_memory), .any_style = true},

@@ -141,12 +141,18 @@ static void set_default_handlers(void)
     signal(SIGBUS, SIG_DFL);
 }
 
+static void enter(struct rs_overflow_stack *signal_stack)
+{
+    if (rs_overflow_stack_init(signal_stack, rouse_allocator_default()) < 0) abort();
+    if (rs_overflow_thread_enter(signal_stack) < 0) abort();
+}
+
 static void install(void)
 {
     static struct rs_overflow_stack signal_stack;
 
     rs_overflow_describe = describe;
-    if (rs_overflow_thread_enter(&signal_stack, rouse_allocator_default()) < 0) abort();
+    enter(&signal_stack);
     if (rs_overflow_install() < 0) abort();
 }
 
@@ -189,7 +195,7 @@ static void *overflow_thread(void *arg)
     struct rs_overflow_stack signal_stack;
 
     (void)arg;
-    if (rs_overflow_thread_enter(&signal_stack, rouse_allocator_default()) < 0) abort();
+    enter(&signal_stack);
     run_fiber(overflow_by_calls);
     return NULL;
 }
@@ -408,19 +414,26 @@ static void signal_stacks_are_lent(void)
     stack_t before = current_signal_stack();
 
     sigaltstack(&none, NULL);
-    claim(rs_overflow_thread_enter(&first, rouse_allocator_default()) == 0 &&
-              current_signal_stack().ss_sp == first.memory && first.size >= (64 << 10),
+    enter(&first);
+    claim(current_signal_stack().ss_sp == first.memory && first.size >= (64 << 10),
           "a_thread_gets_a_signal_stack_of_64_kib");
-    claim(rs_overflow_thread_enter(&second, rouse_allocator_default()) == 0 &&
-              second.memory == NULL && current_signal_stack().ss_sp == first.memory,
-          "a_thread_that_has_one_keeps_it");
+    enter(&second);
+    claim(current_signal_stack().ss_sp == first.memory, "a_thread_that_has_one_keeps_it");
     rs_overflow_thread_leave(&second);
+    rs_overflow_stack_deinit(&second);
     claim(current_signal_stack().ss_sp == first.memory, "and_leaving_does_not_take_it");
     rs_overflow_thread_leave(&first);
     claim((current_signal_stack().ss_flags & SS_DISABLE) != 0, "leaving_takes_ours_away");
+    enter(&second);
     rs_overflow_thread_leave(&first);
-    rs_overflow_thread_leave(&(struct rs_overflow_stack){.memory = NULL});
-    claim(true, "leaving_twice_does_nothing");
+    claim(current_signal_stack().ss_sp == second.memory, "leaving_twice_does_nothing");
+    rs_overflow_stack_deinit(&second);
+    claim((current_signal_stack().ss_flags & SS_DISABLE) != 0,
+          "a_stack_is_taken_away_before_it_is_freed");
+    rs_overflow_stack_deinit(&first);
+    rs_overflow_stack_deinit(&first);
+    rs_overflow_stack_deinit(&(struct rs_overflow_stack){.memory = NULL});
+    claim(true, "freeing_twice_does_nothing");
     if ((before.ss_flags & SS_DISABLE) == 0) sigaltstack(&before, NULL);
 }
 
@@ -436,15 +449,11 @@ static void a_signal_stack_may_fail(void)
 {
     struct rouse_allocator allocator = *rouse_allocator_default();
     struct rs_overflow_stack signal_stack;
-    stack_t none = {.ss_flags = SS_DISABLE};
-    stack_t before = current_signal_stack();
 
     allocator.pages_alloc = no_pages;
-    sigaltstack(&none, NULL);
-    claim(rs_overflow_thread_enter(&signal_stack, &allocator) == -ENOMEM &&
+    claim(rs_overflow_stack_init(&signal_stack, &allocator) == -ENOMEM &&
               signal_stack.memory == NULL,
           "without_memory_there_is_no_signal_stack");
-    if ((before.ss_flags & SS_DISABLE) == 0) sigaltstack(&before, NULL);
 }
 
 int main(void)
