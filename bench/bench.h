@@ -40,7 +40,7 @@ struct bench {
     const char *name;
     // Operations. A run whose tasks share them evenly rounds this down to what they do.
     uint64_t n;
-    unsigned workers;  // 1 means one thread
+    unsigned workers;  // 1 means one thread, and --company another one that sleeps
     enum bench_style style;
 
     // Written by bench_start() and bench_stop() only.

@@ -79,7 +79,7 @@ static const struct row rows[] = {{"dump", dump}, {NULL, NULL}};
 
 static int run(struct bench *bench)
 {
-    return run_row(bench, rows);
+    return run_row_that_is_cancelled(bench, rows);
 }
 
 static const struct bench_case cases[] = {{"dump", 1000000, run}};

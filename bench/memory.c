@@ -168,7 +168,7 @@ static const struct row rows[] = {{"memory", memory}, {"memory_chan", memory_cha
 
 static int run(struct bench *bench)
 {
-    return run_row(bench, rows);
+    return run_row_that_is_cancelled(bench, rows);
 }
 
 static const struct bench_case cases[] = {{"memory", 1000000, run}, {"memory_chan", 1000000, run}};

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "root.h"
 
 // What a part knows: what it does, how often, and what it has to do with the others.
 struct part {
@@ -126,7 +127,7 @@ struct root {
     const struct row *rows;  // the last has no name
 };
 
-static inline int run_root(void *arg)
+static inline int find_and_run(void *arg)
 {
     const struct root *root = arg;
 
@@ -139,17 +140,18 @@ static inline int run_root(void *arg)
 // Runs a row as the root of a runtime of its own.
 static inline int run_row(struct bench *bench, const struct row *rows)
 {
-    struct rouse_runtime_options options = {.size = sizeof options, .workers = bench->workers};
     struct root root = {.bench = bench, .rows = rows};
-    struct rouse_join_handle handle;
-    struct rouse_runtime *runtime;
-    int err = rouse_runtime_new(&runtime, &options);
 
-    if (err < 0) return err;
-    err = rouse_runtime_spawn(runtime, &handle, run_root, &root, NULL);
-    if (err == 0) err = (int)rouse_join(&handle);
-    rouse_runtime_free(runtime);
-    return err;
+    return run_root(bench->workers, find_and_run, &root);
+}
+
+// The same for a row whose tasks wait for ever: a runtime cancels them when the root has ended,
+// and an executor would wait for them.
+static inline int run_row_that_is_cancelled(struct bench *bench, const struct row *rows)
+{
+    struct root root = {.bench = bench, .rows = rows};
+
+    return run_root_on(bench->workers, find_and_run, &root);
 }
 
 #endif

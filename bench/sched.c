@@ -11,6 +11,7 @@
 
 #include "bench.h"
 #include "due.h"
+#include "root.h"
 
 // What a run needs; there is one run in a process.
 static struct {
@@ -18,11 +19,11 @@ static struct {
     // The root waits until `left` is 0. On a line of its own: every task writes it.
     _Alignas(64) _Atomic uint64_t left;
     struct rouse_waker_slot waiter;
-} run;
+} state;
 
 static bool is_fiber(void)
 {
-    return run.bench->style == BENCH_FIBER;
+    return state.bench->style == BENCH_FIBER;
 }
 
 // A benchmark that cannot go on has no result.
@@ -37,8 +38,8 @@ static void arrive(void)
 {
     // Acquire and release, with each other and with the load in poll_left(): who sees 0 sees what
     // was done before each arrival.
-    if (atomic_fetch_sub_explicit(&run.left, 1, memory_order_acq_rel) == 1) {
-        rouse_waker_slot_wake(&run.waiter);
+    if (atomic_fetch_sub_explicit(&state.left, 1, memory_order_acq_rel) == 1) {
+        rouse_waker_slot_wake(&state.waiter);
     }
 }
 
@@ -46,15 +47,17 @@ static rouse_poll poll_left(void *arg, struct rouse_context *cx)
 {
     (void)arg;
     // First the waker, then the look: the last to arrive counts down first and then wakes.
-    rouse_waker_slot_register(&run.waiter, rouse_context_waker(cx));
+    rouse_waker_slot_register(&state.waiter, rouse_context_waker(cx));
     // Acquire, with the release in arrive().
-    return atomic_load_explicit(&run.left, memory_order_acquire) == 0 ? ROUSE_READY : ROUSE_PENDING;
+    return atomic_load_explicit(&state.left, memory_order_acquire) == 0
+               ? ROUSE_READY
+               : ROUSE_PENDING;
 }
 
 static void expect(uint64_t count)
 {
     // Relaxed: the spawns that follow publish it.
-    atomic_store_explicit(&run.left, count, memory_order_relaxed);
+    atomic_store_explicit(&state.left, count, memory_order_relaxed);
 }
 
 static int await_arrivals(void)
@@ -177,15 +180,15 @@ static rouse_poll joiner_poll(struct rouse_future *self, struct rouse_context *c
     struct joiner *j = ROUSE_CONTAINER_OF(self, struct joiner, async.base);
 
     ROUSE_ASYNC_BEGIN(&j->async, cx);
-    bench_start(run.bench);
-    for (j->left = run.bench->n; j->left > 0; j->left--) {
+    bench_start(state.bench);
+    for (j->left = state.bench->n; j->left > 0; j->left--) {
         j->number = (int)(j->left % 1000);
         spawn(&j->handle, give_back, &j->number);
         ROUSE_AWAIT(&j->handle.base);
         if (j->handle.output != j->number) must(-EIO);
         rouse_future_drop(&j->handle.base);
     }
-    bench_stop(run.bench);
+    bench_stop(state.bench);
     ROUSE_ASYNC_END();
 }
 
@@ -373,53 +376,50 @@ static int timer_bulk_root(void *arg)
 
 // ---- The table ----
 
-static int run_root(struct bench *bench, rouse_fiber_function root)
+static int run(struct bench *bench, rouse_fiber_function root)
 {
-    const struct rouse_runtime_options options = {.size = sizeof options,
-                                                  .workers = bench->workers};
+    state.bench = bench;
+    int err = run_root(bench->workers, root, bench);
 
-    run.bench = bench;
-    int err = rouse_run_with(root, bench, &options);
-
-    rouse_waker_slot_deinit(&run.waiter);
+    rouse_waker_slot_deinit(&state.waiter);
     return err;
 }
 
 static int spawn_many(struct bench *bench)
 {
-    return run_root(bench, spawn_many_root);
+    return run(bench, spawn_many_root);
 }
 
 static int spawn_join(struct bench *bench)
 {
-    return run_root(bench, spawn_join_root);
+    return run(bench, spawn_join_root);
 }
 
 static int yield200(struct bench *bench)
 {
-    return run_root(bench, yield200_root);
+    return run(bench, yield200_root);
 }
 
 static int yield1000(struct bench *bench)
 {
-    return run_root(bench, yield1000_root);
+    return run(bench, yield1000_root);
 }
 
 static int chained(struct bench *bench)
 {
-    return run_root(bench, chained_root);
+    return run(bench, chained_root);
 }
 
 // A timer is registered by a poll, so there is no form of these for fibers.
 static int timer_ic(struct bench *bench)
 {
-    return bench->style == BENCH_FIBER ? -ENOTSUP : run_root(bench, timer_ic_root);
+    return bench->style == BENCH_FIBER ? -ENOTSUP : run(bench, timer_ic_root);
 }
 
 static int timer_bulk(struct bench *bench)
 {
     if (bench->style == BENCH_FIBER || bench->workers > BULK_WORKERS_MAX) return -ENOTSUP;
-    return run_root(bench, timer_bulk_root);
+    return run(bench, timer_bulk_root);
 }
 
 static const struct bench_case cases[] = {

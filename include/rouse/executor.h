@@ -32,7 +32,8 @@ ROUSE_API ROUSE_NODISCARD int rouse_executor_new(struct rouse_executor **out,
                                                  struct rouse_spawner **spawner,
                                                  const struct rouse_executor_options *options);
 
-/// Runs tasks on the calling thread until every spawner is dropped and every task has ended.
+/// Runs tasks on the calling thread until every spawner is dropped and every task has ended. That
+/// thread's timer slack is 1 ns meanwhile.
 ///
 /// Threads: a plain thread, one at a time; always the same one while fibers are alive.
 ROUSE_API void rouse_executor_run(struct rouse_executor *executor);

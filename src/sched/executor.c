@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <rouse/assert.h>
 #include <rouse/executor.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -112,9 +113,25 @@ static void enter(struct rouse_executor *executor)
     rs_worker_enter(&executor->sched.workers[0]);
 }
 
+// Makes the thread's timers as exact as the kernel can, as those of a runtime's workers are.
+// Returns how late they might be before, in nanoseconds, or a negative errno.
+static int slack_begin(void)
+{
+    int before = rs_sys.prctl(PR_GET_TIMERSLACK, 0, 0);
+
+    if (before > 0) (void)rs_sys.prctl(PR_SET_TIMERSLACK, 1, 0);
+    return before;
+}
+
+static void slack_end(int before)
+{
+    if (before > 0) (void)rs_sys.prctl(PR_SET_TIMERSLACK, (unsigned long)before, 0);
+}
+
 void rouse_executor_run(struct rouse_executor *executor)
 {
     struct rs_worker *worker = &executor->sched.workers[0];
+    int slack = slack_begin();
 
     enter(executor);
     if (worker->parted) {
@@ -124,6 +141,7 @@ void rouse_executor_run(struct rouse_executor *executor)
     }
     rs_worker_run(worker, executor_done, executor);
     rs_worker_leave(worker);
+    slack_end(slack);
 }
 
 bool rouse_executor_turn(struct rouse_executor *executor)

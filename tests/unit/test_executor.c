@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <rouse.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -157,6 +158,28 @@ static void freed_without_a_turn(void)
     rouse_spawner_drop(spawner);
 }
 
+static int note_slack(void *arg)
+{
+    *(int *)arg = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    return 0;
+}
+
+static void timers_are_exact_while_it_runs(void)
+{
+    struct rouse_executor *executor;
+    struct rouse_spawner *spawner;
+    int inside = 0;
+
+    if (prctl(PR_SET_TIMERSLACK, 12345, 0, 0, 0) < 0) exit(1);
+    new_loop(&executor, &spawner);
+    if (rouse_spawner_spawn(spawner, NULL, note_slack, &inside) < 0) exit(1);
+    rouse_spawner_drop(spawner);
+    rouse_executor_run(executor);
+    claim(inside == 1, "timers are as exact as can be while it runs");
+    claim(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) == 12345, "and then as the thread had them");
+    rouse_executor_free(executor);
+}
+
 int main(void)
 {
     readable_before_the_first_turn();
@@ -164,5 +187,6 @@ int main(void)
     readable_when_there_is_no_alarm();
     readable_after_a_notice_within_a_turn();
     freed_without_a_turn();
+    timers_are_exact_while_it_runs();
     return claims_end();
 }
