@@ -56,7 +56,9 @@ void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *ent
     // Relaxed: a move to a later deadline is one store; missed, it is found at the next poll.
     uint64_t deadline = atomic_load_explicit(deadline_of(sleep), memory_order_relaxed);
 
-    if (deadline > now_ns) {
+    // What has not been moved is due, also where `now_ns` is before it: the wheel has been shown a
+    // later time by another thread. Filed again, it would come back at once, for ever.
+    if (deadline > now_ns && deadline > entry->filed_ns) {
         rs_wheel_insert(&driver->wheel, entry, deadline);
         return;
     }

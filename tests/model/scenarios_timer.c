@@ -193,6 +193,43 @@ static void reset_and_drop(void)
     drop_and_free();
 }
 
+// ---- Two who read the clock ----
+
+enum { CROWD = RS_BATCH_SIZE + 1 };
+
+static struct rouse_sleep crowd[CROWD];
+static struct model_waker crowd_wakers[CROWD];
+
+// One is due, and the others are for who reads the clock later: more than fit a batch.
+static void make_crowd(void)
+{
+    make_drivers();
+    for (int i = 0; i < CROWD; i++) {
+        crowd_wakers[i].thread = 2;
+        rouse_sleep_until_init(&crowd[i], START_NS + (i == 0 ? 10 : 20));
+        model_claim(poll_with(&crowd[i].base, &crowd_wakers[i], home) == ROUSE_PENDING,
+                    "it is not yet due");
+    }
+    rouse_clock_advance(10);
+}
+
+static void fire_later(void)
+{
+    rouse_clock_advance(20);
+    fire();
+}
+
+static void unmake_crowd(void)
+{
+    for (int i = 0; i < CROWD; i++) {
+        model_claim(poll_with(&crowd[i].base, &crowd_wakers[i], home) == ROUSE_READY,
+                    "all that was due has fired");
+        claim_dropped(&crowd_wakers[i]);
+    }
+    model_free(asleep);
+    unmake();
+}
+
 const struct model_scenario model_timer_scenarios[] = {
     {.name = "timer_fire_against_drop",
      .about = "a sleep that is dropped while it fires is not touched again",
@@ -254,6 +291,11 @@ const struct model_scenario model_timer_scenarios[] = {
      .setup = make_due,
      .threads = {own_and_drop, fire},
      .check = unmake},
+    {.name = "timer_two_clocks",
+     .about = "one who has read the clock before another fires after him",
+     .setup = make_crowd,
+     .threads = {fire, fire_later},
+     .check = unmake_crowd},
     {.name = "timer_reset_and_drop",
      .about = "a sleep moved to later and dropped while it fires is not touched again",
      .setup = make_due,
