@@ -15,11 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "root.h"
+
 enum { BUFFER_MAX = 65536, BUSY_MS_MAX = 1000, OPEN_FILES_MAX = 1 << 20 };
 
 static struct settings {
     bool with_futures;  // instead of fibers
     struct rouse_addr address;
+    unsigned workers;
     size_t buffer_size;  // 0: lent
     uint64_t busy_ns;
 } settings;
@@ -352,7 +355,22 @@ static int listen_and_print(struct rouse_tcp_listener **listener)
     return 0;
 }
 
-// The root fiber: until a signal comes. The runtime then aborts what is left.
+// The root fiber of one worker, which is one thread, as the peers' servers are: nobody is there to
+// wait for a signal, so that one ends the process.
+static int serve(void *arg)
+{
+    struct rouse_tcp_listener *listener;
+    int err = listen_and_print(&listener);
+
+    (void)arg;
+    if (err < 0) return err;
+    err = spawn_computing();
+    if (err == 0) return accept_all(listener);
+    rouse_tcp_listener_unref(listener);
+    return err;
+}
+
+// The root fiber of several: until a signal comes. The runtime then aborts what is left.
 static int serve_until_told(void *arg)
 {
     struct rouse_tcp_listener *listener;
@@ -414,7 +432,7 @@ static bool style_has_futures(const char *name)
     return false;
 }
 
-static void settings_parse(int argc, char **argv, struct rouse_runtime_options *runtime)
+static void settings_parse(int argc, char **argv)
 {
     static const struct option names[] = {
         {"listen", required_argument, NULL, 'l'},
@@ -427,13 +445,14 @@ static void settings_parse(int argc, char **argv, struct rouse_runtime_options *
     int name;
 
     settings.address = rouse_addr_loopback(0);
+    settings.workers = 1;
     while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (name == 'h') print_help(), exit(EXIT_SUCCESS);
         if (name == '?') exit(EXIT_USAGE);
         if (name == 'l') settings.address = address_parse(optarg);
         if (name == 's') settings.with_futures = style_has_futures(optarg);
         if (name == 'w') {
-            runtime->workers = (unsigned)net_parse_count("--workers", optarg, 1, ROUSE_WORKERS_MAX);
+            settings.workers = (unsigned)net_parse_count("--workers", optarg, 1, ROUSE_WORKERS_MAX);
         }
         if (name == 'b') settings.buffer_size = net_parse_count("--buffer", optarg, 1, BUFFER_MAX);
         if (name == 'm') {
@@ -445,12 +464,11 @@ static void settings_parse(int argc, char **argv, struct rouse_runtime_options *
 
 int main(int argc, char **argv)
 {
-    struct rouse_runtime_options runtime = {.size = sizeof runtime, .workers = 1};
     int err;
 
-    settings_parse(argc, argv, &runtime);
+    settings_parse(argc, argv);
     net_raise_open_files(OPEN_FILES_MAX);
-    err = rouse_run_with(serve_until_told, NULL, &runtime);
+    err = run_root(settings.workers, settings.workers == 1 ? serve : serve_until_told, NULL);
     if (err < 0) net_fail("rouse", -err);
     return EXIT_SUCCESS;
 }

@@ -129,13 +129,17 @@ list_unreached() {
             }
             return substr(text, 1, i)
         }
-        function is_relaxed(text, first, op,    at, call) {
+        # Those of base/rmw.h are named for their width.
+        function is_relaxed(text, first, op,    at, call, ours) {
             at = 1
-            while (match(substr(text, at), "atomic_" op "[a-z_]*\\(") && at + RSTART - 1 <= first) {
+            ours = "|rs_" op "[a-z_]*_(32|64))"
+            while (match(substr(text, at), "(atomic_" op "[a-z_]*" ours "\\(") &&
+                   at + RSTART - 1 <= first) {
                 at += RSTART - 1
                 call = arguments(substr(text, at))
                 gsub(/memory_order_relaxed/, "", call)
-                if (call ~ /memory_order/ || substr(text, at) !~ "^atomic_" op "[a-z_]*_explicit") {
+                if (call ~ /memory_order/ ||
+                    substr(text, at) !~ "^(atomic_" op "[a-z_]*_explicit" ours) {
                     return 0
                 }
                 at += RLENGTH
