@@ -188,7 +188,8 @@ static void runq_push(struct rs_worker *w, struct rs_task_link *link)
     bool due = rs_share_is_due(w);
 
     while (!rs_runq_push(&w->runq, link, due)) overflow(w);
-    if (due) rs_share_offer(w);
+    // What is due at one time is shared when all of it is there.
+    if (due && !w->in_driver) rs_share_offer(w);
 }
 
 // At the back.
@@ -284,7 +285,9 @@ static void driver_has_woken(struct rs_worker *w, int count)
 
 static void look_at_driver(struct rs_worker *w)
 {
+    w->in_driver = true;
     driver_has_woken(w, rs_driver_poll(w->driver));
+    w->in_driver = false;
 
     uint64_t now = rouse_now_ns();
 
@@ -775,7 +778,10 @@ static void worker_sleep(struct rs_worker *w)
 
     rs_seat_look(w, begin);
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
+    w->in_driver = true;
     driver_has_woken(w, rs_driver_sleep(w->driver, until, leave_idle_set, w));
+    w->in_driver = false;
+    rs_share_offer(w);
     rs_monitor_note(&w->sched->monitor);
     awake_begin(w);
     rs_seat_take(w, begin, w->looked_ns);

@@ -66,6 +66,7 @@ struct rs_worker {
     bool has_rested;   // since its last poll
     bool has_spun;     // in vain, since its last poll, and has not slept since
     bool is_sentinel;
+    bool in_driver;       // which may wake many tasks: others are told when it is done
     int64_t polls_awake;  // how many there were when it last woke
     uint64_t sentinel_period_ns;
     uint32_t sentinel_quiet;                 // looks in a row at workers that did nothing
