@@ -25,11 +25,17 @@ struct rs_task_link *rs_hand_fill(struct rs_hand *hand, struct rs_runq *q, uint3
     return first;
 }
 
-uint32_t rs_hand_rob(struct rs_hand *hand, struct rs_task_link *out[RS_HAND_MAX])
+uint32_t rs_hand_rob(struct rs_hand *hand, struct rs_task_link *out[RS_HAND_ALL])
 {
     uint32_t count = 0;
 
     rs_biased_lock(&hand->lock, false);
+    // Relaxed, both: under the lock.
+    out[0] = atomic_load_explicit(&hand->slot, memory_order_relaxed);
+    if (out[0] != NULL) {
+        atomic_store_explicit(&hand->slot, NULL, memory_order_relaxed);
+        count = 1;
+    }
     while (hand->next < hand->count) out[count++] = hand->tasks[hand->next++];
     rs_biased_unlock(&hand->lock, false);
     return count;

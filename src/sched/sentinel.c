@@ -108,7 +108,7 @@ static void take_arrivals(struct rs_worker *w, struct rs_worker *busy)
 
 static void take_hand(struct rs_worker *w, struct rs_worker *busy)
 {
-    struct rs_task_link *tasks[RS_HAND_MAX];
+    struct rs_task_link *tasks[RS_HAND_ALL];
     uint32_t count = rs_hand_rob(&busy->hand, tasks);
 
     for (uint32_t i = 0; i < count; i++) rs_worker_push(w, rs_task_of_link(tasks[i]));
@@ -117,14 +117,6 @@ static void take_hand(struct rs_worker *w, struct rs_worker *busy)
 // Does what a busy worker would do between two polls.
 static void stand_in_for(struct rs_worker *w, struct rs_worker *busy)
 {
-    // Relaxed: only to see whether there is one.
-    if (atomic_load_explicit(&busy->slot, memory_order_relaxed) != NULL) {
-        // Acquire, with the release in rs_worker_schedule().
-        struct rs_task_link *link =
-            atomic_exchange_explicit(&busy->slot, NULL, memory_order_acquire);
-
-        if (link != NULL) rs_worker_push(w, rs_task_of_link(link));
-    }
     take_hand(w, busy);
     // Relaxed, both: policies. Until its owner is back, all of its queue may be stolen, and nothing
     // new is placed there.

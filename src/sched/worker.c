@@ -217,9 +217,7 @@ static struct rs_task_link *slot_exchange(struct rs_worker *w, struct rouse_task
         w->pinned.slot = &task->link;
         return before;
     }
-    // Release, with the acquire in the sentinel's stand_in_for(): the task is as we leave it. What
-    // was there before we have put there ourselves.
-    return atomic_exchange_explicit(&w->slot, &task->link, memory_order_release);
+    return rs_hand_exchange_slot(&w->hand, &task->link);
 }
 
 // As chaos may have it: into the queue of all.
@@ -257,10 +255,8 @@ static struct rs_task_link *slot_take(struct rs_worker *w)
     struct rs_task_link *link = w->pinned.slot;
 
     w->pinned.slot = NULL;
-    // Relaxed: only to see whether there is one; only we put any in.
-    if (link != NULL || atomic_load_explicit(&w->slot, memory_order_relaxed) == NULL) return link;
-    // Relaxed: what is there we have put there ourselves.
-    return atomic_exchange_explicit(&w->slot, NULL, memory_order_relaxed);
+    if (link != NULL || !rs_hand_has_slot(&w->hand)) return link;
+    return rs_hand_exchange_slot(&w->hand, NULL);
 }
 
 static void inbox_drain(struct rs_worker *w)
@@ -633,8 +629,8 @@ bool rs_worker_has_work(const struct rs_worker *w)
     for (unsigned i = 0; i < sched->worker_count; i++) {
         if (rs_share_has_surplus(&sched->workers[i])) return true;
     }
-    return !rs_pinned_is_empty(&w->pinned) || !w->hand.is_empty || !rs_runq_seems_empty(&w->runq) ||
-           atomic_load_explicit(&w->slot, memory_order_relaxed) != NULL;  // relaxed: ours
+    return !rs_pinned_is_empty(&w->pinned) || !w->hand.is_empty || rs_hand_has_slot(&w->hand) ||
+           !rs_runq_seems_empty(&w->runq);
 }
 
 static uint32_t queued(const struct rs_worker *w)
@@ -646,7 +642,7 @@ static uint32_t queued(const struct rs_worker *w)
 uint32_t rs_worker_queue_depth(const struct rs_worker *w)
 {
     // Relaxed: a moment's view.
-    return queued(w) + (atomic_load_explicit(&w->slot, memory_order_relaxed) != NULL);
+    return queued(w) + rs_hand_has_slot(&w->hand);
 }
 
 uint32_t rs_worker_load(const struct rs_worker *w)

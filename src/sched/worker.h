@@ -4,9 +4,9 @@
 //
 // Where a runnable task waits:
 //
-//     slot      one stealable task that a task here woke last: run next, at most 3 in a row
 //     runq      stealable tasks; thieves take half
-//     hand      the next few of them, where polls are short
+//     hand      the next few of them, where polls are short; and in its slot the one that a task
+//               here woke last: run next, at most 3 in a row
 //     pinned    tasks that only this worker may run, with a slot of their own: where there is no
 //               other worker, all of them
 //     inbox     pinned tasks, and new ones placed here, from other threads
@@ -114,7 +114,6 @@ struct rs_worker {
     _Atomic int32_t cpu;                   // where the thread was seen last; negative: nowhere
     _Atomic uint64_t called_ns;            // when somebody was about to wake it last
     struct rs_busy busy;
-    _Alignas(RS_CACHE_LINE) _Atomic(struct rs_task_link *) slot;
     struct rs_inbox inbox;
     struct rs_runq runq;
 };

@@ -149,7 +149,7 @@ static void unmake_sched(void)
     struct rs_task_link *link = rs_runq_pop(&workers[0].runq);
 
     // Relaxed: all threads have ended.
-    if (link == NULL) link = atomic_load_explicit(&workers[1].slot, memory_order_relaxed);
+    if (link == NULL) link = atomic_load_explicit(&workers[1].hand.slot, memory_order_relaxed);
     model_claim(link == &task->link, "the task is in one queue");
     for (int i = 0; i < 2; i++) rouse_driver_free(workers[i].driver);
     model_free(task);

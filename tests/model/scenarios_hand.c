@@ -59,9 +59,22 @@ static void owner_runs_two(void)
     (void)(run(rs_hand_take(&hand)) || run(rs_hand_fill(&hand, &queue, 2)));
 }
 
+// As a worker does whose tasks wake each other: what was to be run next goes to the queue.
+static void owner_exchanges(void)
+{
+    struct rs_task_link *link = rs_runq_pop(&queue);
+
+    while (link != NULL) {
+        link = rs_hand_exchange_slot(&hand, link);
+        (void)run(link);
+        link = rs_runq_pop(&queue);
+    }
+    if (rs_hand_has_slot(&hand)) (void)run(rs_hand_exchange_slot(&hand, NULL));
+}
+
 static void rob(void)
 {
-    struct rs_task_link *robbed[RS_HAND_MAX];
+    struct rs_task_link *robbed[RS_HAND_ALL];
     uint32_t count = rs_hand_rob(&hand, robbed);
 
     for (uint32_t i = 0; i < count; i++) (void)run(robbed[i]);
@@ -103,6 +116,11 @@ const struct model_scenario model_hand_scenarios[] = {
      .about = "a thief takes from the queue what the hand is filled from",
      .setup = reset,
      .threads = {owner_runs, rob, steal},
+     .check = check_all_ran},
+    {.name = "hand_slot",
+     .about = "what is in the slot is run by its owner, or by the sentinel",
+     .setup = reset,
+     .threads = {owner_exchanges, rob},
      .check = check_all_ran},
     {.name = NULL},
 };
