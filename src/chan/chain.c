@@ -29,6 +29,10 @@ enum {
     POSITION = 1 << POSITION_SHIFT
 };
 
+// One operation for each so many elements, which are few enough to stay in the caches; and as many
+// at most, so that a turn of a sender remains worth the switch to it.
+enum { TOLL_EACH = 256, TOLL_MAX = 15 };
+
 // ---- Chunks ----
 
 static size_t chunk_size(const struct rs_chain *chain)
@@ -128,6 +132,17 @@ static bool is_at_limit(const struct rs_chain *chain, uint64_t position)
     return (int64_t)(position - head) >= (int64_t)chain->count_max;
 }
 
+// With the first place of a chunk, which is at `position`.
+static void set_toll(struct rs_chain *chain, uint64_t position)
+{
+    // Relaxed, both: a policy. The head may be newer than the position.
+    uint64_t head = atomic_load_explicit(&chain->head, memory_order_relaxed);
+    uint64_t behind = position > head ? (position - head) / TOLL_EACH : 0;
+
+    atomic_store_explicit(&chain->toll, behind < TOLL_MAX ? (uint32_t)behind : TOLL_MAX,
+                          memory_order_relaxed);
+}
+
 // Links the chunk of a place that is ours, the first in it, and lets the others go on.
 static void install(struct rs_chain *chain, struct rs_chunk *last, struct rs_chunk *chunk)
 {
@@ -171,6 +186,7 @@ static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chu
             *before = tail;
             if (ROUSE_LIKELY(!first)) return 0;
             install(chain, *chunk, *fresh);
+            set_toll(chain, position_of(tail));
             *chunk = *fresh;
             *fresh = NULL;
             return 0;

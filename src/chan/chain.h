@@ -49,6 +49,7 @@ struct rs_chain {
     _Atomic(struct rs_chunk *) last;
     _Atomic(struct rs_chunk *) first;  // the link to the very first chunk
     _Atomic(struct rs_chunk *) spare;  // an empty one, to be installed next
+    _Atomic uint32_t toll;             // see rs_chain_toll()
     char apart_2[RS_CACHE_LINE];
     _Atomic uint64_t head;  // the next position to be taken
     struct rs_chunk *front;
@@ -59,6 +60,15 @@ struct rs_chain {
 void rs_chain_init(struct rs_chain *chain, size_t element_size, size_t count_max,
                    const struct rouse_allocator *allocator);
 void rs_chain_deinit(struct rs_chain *chain);
+
+// How many operations more than one a send counts as, for its task's budget, by how far receivers
+// were behind at the last look, one for each chunk. Otherwise a chain whose senders are given as
+// many turns each as its receiver would grow for as long as they send.
+static inline uint32_t rs_chain_toll(const struct rs_chain *chain)
+{
+    // Relaxed: a policy.
+    return atomic_load_explicit(&chain->toll, memory_order_relaxed);
+}
 
 // 0; 1: and a receiver waits; -EPIPE: closed; -EAGAIN: as many as allowed; -ENOMEM.
 int rs_chain_push(struct rs_chain *chain, const void *element);

@@ -108,6 +108,16 @@ static struct rouse_channel_send *send_of(struct rouse_future *self)
     return ROUSE_CONTAINER_OF(self, struct rouse_channel_send, base);
 }
 
+// After a send without a bound, which does not wait for receivers that are behind: the sender
+// leaves them more of the turns.
+static inline void pay_toll(const struct rs_channel *ch, struct rouse_context *cx)
+{
+    uint32_t toll = ch->is_bounded ? 0 : rs_chain_toll(&ch->chain);
+
+    if (ROUSE_LIKELY(toll == 0) || cx->budget == UINT32_MAX) return;
+    cx->budget -= toll < cx->budget ? toll : cx->budget;
+}
+
 static rouse_poll send_poll(struct rouse_future *self, struct rouse_context *cx)
 {
     struct rouse_channel_send *s = send_of(self);
@@ -116,7 +126,10 @@ static rouse_poll send_poll(struct rouse_future *self, struct rouse_context *cx)
     if (!s->waiter.pushed) {
         if (!rouse_context_spend(cx)) return ROUSE_PENDING;
         s->output = rs_channel_push(ch, s->element);
-        if (s->output != -EAGAIN || !ch->is_bounded) return ROUSE_READY;
+        if (s->output != -EAGAIN || !ch->is_bounded) {
+            pay_toll(ch, cx);
+            return ROUSE_READY;
+        }
     }
     if (place_poll(ch, &s->waiter, cx, &s->output) == ROUSE_PENDING) return ROUSE_PENDING;
     if (s->output == 0) push_reserved(ch, s->element);
@@ -185,6 +198,7 @@ int rouse_channel_send(struct rouse_channel_sender *sender, const void *element)
 
         if (ROUSE_LIKELY(err != -EAGAIN) || !ch->is_bounded) {
             rs_direct_tried();
+            if (rs_tls.fiber != NULL) pay_toll(ch, rs_tls.fiber->cx);
             return err;
         }
     }
