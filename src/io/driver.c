@@ -181,7 +181,7 @@ static int fire_timers(struct rouse_driver *driver)
 
             more = entry != NULL;
             if (!more) break;
-            rs_timer_expired(driver, entry, now, &batch);
+            rs_timer_expired(driver, entry, &batch);
         }
         rs_wheel_prepare(&driver->wheel, now, PREPARE_STEP);
         alarm_publish(driver);

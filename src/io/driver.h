@@ -169,7 +169,7 @@ bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entr
                             uint64_t deadline_ns);
 
 // What a wheel's expired entry belongs to. Called with the lock held.
-void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *entry, uint64_t now_ns,
+void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *entry,
                       struct rs_batch *batch);
 // The driver goes away: the entry is in no wheel any more. Called with the lock held.
 void rs_timer_orphaned(struct rouse_timer_entry *entry, struct rs_batch *batch);

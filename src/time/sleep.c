@@ -48,7 +48,7 @@ static void leave_wheel(struct rouse_sleep *sleep, uint32_t state, struct rouse_
     atomic_store_explicit(state_of(sleep), state, memory_order_release);
 }
 
-void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *entry, uint64_t now_ns,
+void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *entry,
                       struct rs_batch *batch)
 {
     struct rouse_sleep *sleep = ROUSE_CONTAINER_OF(entry, struct rouse_sleep, entry);
@@ -56,9 +56,9 @@ void rs_timer_expired(struct rouse_driver *driver, struct rouse_timer_entry *ent
     // Relaxed: a move to a later deadline is one store; missed, it is found at the next poll.
     uint64_t deadline = atomic_load_explicit(deadline_of(sleep), memory_order_relaxed);
 
-    // What has not been moved is due, also where `now_ns` is before it: the wheel has been shown a
-    // later time by another thread. Filed again, it would come back at once, for ever.
-    if (deadline > now_ns && deadline > entry->filed_ns) {
+    // Whether it is due now does not matter: then it comes back at once. And our clock would be the
+    // wrong one to ask: another thread may have shown the wheel a later time.
+    if (deadline > entry->filed_ns) {
         rs_wheel_insert(&driver->wheel, entry, deadline);
         return;
     }

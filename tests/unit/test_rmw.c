@@ -119,6 +119,6 @@ int main(void)
     add_from_two_threads();
     claim(sum == 3 * ROUNDS, "sums of a thread alone, and of two, are whole");
     claim(locked_sum == 3 * ROUNDS + 1, "a lock that was taken alone keeps the next thread out");
-    claim(all_do_what_they_are_called(), "with other threads, each does the same");
+    claim(all_do_what_they_are_called(), "where there have been other threads, each does the same");
     return claims_end();
 }
