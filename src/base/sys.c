@@ -509,9 +509,9 @@ static int real_sigaltstack(const stack_t *stack, stack_t *old)
     return checked(sigaltstack(stack, old));
 }
 
-static int real_sched_getaffinity(size_t size, void *set)
+static int real_sched_getaffinity(pid_t thread, size_t size, void *set)
 {
-    return checked(sched_getaffinity(0, size, set));
+    return checked(sched_getaffinity(thread, size, set));
 }
 
 static int real_sched_setaffinity(size_t size, const void *set)

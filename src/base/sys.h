@@ -134,8 +134,9 @@ struct rs_sys {
                          void *arg);
     int (*sigaction)(int number, const struct sigaction *action, struct sigaction *old);
     int (*sigaltstack)(const stack_t *stack, stack_t *old);
+    // Of a thread; 0: the calling one.
+    int (*sched_getaffinity)(pid_t thread, size_t size, void *set);
     // Of the calling thread.
-    int (*sched_getaffinity)(size_t size, void *set);
     int (*sched_setaffinity)(size_t size, const void *set);
     // On which processor it is, or has just been.
     int (*getcpu)(void);

@@ -18,7 +18,7 @@ unsigned rs_cpus_allowed(void)
     cpu_set_t set;
 
     CPU_ZERO(&set);
-    if (rs_sys.sched_getaffinity(sizeof set, &set) < 0) return 1;
+    if (rs_sys.sched_getaffinity(0, sizeof set, &set) < 0) return 1;
     return CPU_COUNT(&set) > 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 

@@ -18,6 +18,10 @@
 // what it was, so that threads and programs that its tasks start inherit what they should; the
 // kernel may move it again, and will.
 //
+// To part when both have waited is too late for bursts of work that are short: each call draws the
+// other worker to the caller's side again. So for a while after two have parted, one that falls
+// asleep allows itself the processor where it is and no other, until it wakes, and is woken there.
+//
 // A processor without a worker may have another program's thread, and then the two workers are best
 // off where they are: to a server of two workers and the generator of its load, on two processors,
 // it was worth a quarter of its requests. So it moves only where the threads that run, or want to,
@@ -30,6 +34,7 @@
 #include <rouse/clock.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/choice.h"
 #include "base/counters.h"
@@ -41,6 +46,9 @@
 #define SHARED_NS (50 * ROUSE_NS_PER_US)
 // A tenth of the time at most goes into moves.
 #define MOVE_INTERVAL_NS (500 * ROUSE_NS_PER_US)
+// Long beside the time that two workers take to find that they have to part, which they do again
+// after it; short, for other programs may have begun to use what is kept.
+#define KEEP_NS (20 * ROUSE_NS_PER_MS)
 
 void rs_seats_init(struct rs_sched *sched)
 {
@@ -144,13 +152,19 @@ static unsigned strangers(const struct rs_worker *w)
     return running > ours ? running - ours : 0;
 }
 
+// Where another worker was seen last. Negative: nowhere.
+static int seen_at(const struct rs_worker *other)
+{
+    // Relaxed: a hint.
+    return atomic_load_explicit(&other->cpu, memory_order_relaxed);
+}
+
 // One of the processors in `allowed` where no worker has been seen last, and nobody else need be;
 // -1: there is none.
 static int free_processor(const struct rs_worker *w, cpu_set_t allowed)
 {
     for (unsigned i = 0; i < w->sched->worker_count; i++) {
-        // Relaxed: a hint.
-        int cpu = atomic_load_explicit(&w->sched->workers[i].cpu, memory_order_relaxed);
+        int cpu = seen_at(&w->sched->workers[i]);
 
         if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR((size_t)cpu, &allowed);
     }
@@ -175,25 +189,37 @@ static void allow_again(const cpu_set_t *allowed)
     (void)rs_sys.sched_setaffinity(sizeof all, &all);
 }
 
-static void move(struct rs_worker *w)
+// Of a thread; 0: the calling one. False if that is not known.
+static bool get_allowed(pid_t thread, cpu_set_t *allowed)
 {
-    cpu_set_t allowed;
+    CPU_ZERO(allowed);
+    return rs_sys.sched_getaffinity(thread, sizeof *allowed, allowed) >= 0;
+}
+
+static bool allow_only(struct rs_worker *w, int cpu)
+{
     cpu_set_t one;
 
-    CPU_ZERO(&allowed);
-    if (rs_sys.sched_getaffinity(sizeof allowed, &allowed) < 0) return;
-    int cpu = free_processor(w, allowed);
-
-    if (cpu < 0) return;
     CPU_ZERO(&one);
     CPU_SET((size_t)cpu, &one);
-    if (rs_sys.sched_setaffinity(sizeof one, &one) < 0) {
-        // Relaxed: we are not allowed to, so nobody need try again.
-        atomic_store_explicit(&w->sched->seats.on, false, memory_order_relaxed);
-        return;
-    }
+    if (rs_sys.sched_setaffinity(sizeof one, &one) == 0) return true;
+    // Relaxed: we are not allowed to, so nobody need try again.
+    atomic_store_explicit(&w->sched->seats.on, false, memory_order_relaxed);
+    return false;
+}
+
+static void move(struct rs_worker *w, uint64_t now_ns)
+{
+    cpu_set_t allowed;
+
+    if (!get_allowed(0, &allowed)) return;
+    int cpu = free_processor(w, allowed);
+
+    if (cpu < 0 || !allow_only(w, cpu)) return;
     allow_again(&allowed);
     rs_counters_add(&w->counters, RS_COUNTER_MOVES, 1);
+    // Relaxed: a policy.
+    atomic_store_explicit(&w->sched->seats.kept_until_ns, now_ns + KEEP_NS, memory_order_relaxed);
 }
 
 void rs_seat_look(struct rs_worker *w, uint64_t now_ns)
@@ -210,10 +236,58 @@ void rs_seat_look(struct rs_worker *w, uint64_t now_ns)
 
     if (ROUSE_UNLIKELY(is_shared(w, seat, cpu)) && now_ns - w->moved_ns >= MOVE_INTERVAL_NS) {
         w->moved_ns = now_ns;
-        move(w);
+        move(w, now_ns);
         w->wanted_ns = now_ns;
         (void)sit_down(w);
     } else {
         leave_word(w, seat, cpu, now_ns);
     }
+}
+
+// ---- Kept ----
+
+static bool is_anothers(const struct rs_worker *w, int cpu)
+{
+    for (unsigned i = 0; i < w->sched->worker_count; i++) {
+        if (i != w->index && seen_at(&w->sched->workers[i]) == cpu) return true;
+    }
+    return false;
+}
+
+// Whether a thread, 0 for the calling one, is allowed this processor alone. False also if that is
+// not known.
+static bool is_bound_to(pid_t thread, int cpu)
+{
+    cpu_set_t allowed;
+
+    return get_allowed(thread, &allowed) && CPU_COUNT(&allowed) == 1 &&
+           CPU_ISSET((size_t)cpu, &allowed);
+}
+
+// The main thread, which is no worker of several, stands for what all threads are to be allowed by
+// the program or by who looks after it: should that become the very processor that we keep, it has
+// to stay so.
+void rs_seat_keep(struct rs_worker *w, uint64_t now_ns)
+{
+    const _Atomic uint64_t *until_ns = &w->sched->seats.kept_until_ns;
+
+    // Relaxed: a policy.
+    if (!is_on(w) || now_ns >= atomic_load_explicit(until_ns, memory_order_relaxed)) return;
+    int cpu = seen_at(w);
+
+    if (cpu < 0 || cpu >= CPU_SETSIZE || is_anothers(w, cpu)) return;
+    if (!get_allowed(0, &w->allowed) || CPU_COUNT(&w->allowed) < 2) return;
+    if (!CPU_ISSET((size_t)cpu, &w->allowed) || is_bound_to(getpid(), cpu)) return;
+    w->keeps_seat = allow_only(w, cpu);
+}
+
+void rs_seat_give_up(struct rs_worker *w)
+{
+    if (ROUSE_LIKELY(!w->keeps_seat)) return;
+    w->keeps_seat = false;
+    int cpu = seen_at(w);
+
+    // Somebody else has said meanwhile what we are allowed.
+    if (!is_bound_to(0, cpu) || is_bound_to(getpid(), cpu)) return;
+    allow_again(&w->allowed);
 }

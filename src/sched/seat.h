@@ -29,6 +29,7 @@ struct rs_seats {
     _Atomic bool on;  // workers may be moved
     int running_fd;   // see rs_cpus_running(); only while `is_open`
     bool is_open;
+    _Atomic uint64_t kept_until_ns;  // who goes to sleep before this keeps its processor
     struct rs_seat seats[RS_SEATS];
 };
 
@@ -45,5 +46,10 @@ void rs_seat_call(struct rs_worker *worker);
 // run; it looks up from its work; it is about to sleep. The last two may move it.
 void rs_seat_take(struct rs_worker *worker, uint64_t begin_ns, uint64_t now_ns);
 void rs_seat_look(struct rs_worker *worker, uint64_t now_ns);
+
+// After that look: it sleeps, perhaps where it is and nowhere else; and it has woken, before
+// anything is done that others may learn from what it is allowed.
+void rs_seat_keep(struct rs_worker *worker, uint64_t now_ns);
+void rs_seat_give_up(struct rs_worker *worker);
 
 #endif

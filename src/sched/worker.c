@@ -744,6 +744,12 @@ static void leave_idle_set(void *worker)
     w->searching = !rs_idle_leave(&w->sched->idle, w->index);
 }
 
+static void has_woken(void *worker)
+{
+    leave_idle_set(worker);
+    rs_seat_give_up(worker);
+}
+
 // Between two sleeps.
 static uint64_t awake_end(struct rs_worker *w)
 {
@@ -774,8 +780,9 @@ static void worker_sleep(struct rs_worker *w)
 
     rs_seat_look(w, begin);
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
+    rs_seat_keep(w, begin);
     w->in_driver = true;
-    driver_has_woken(w, rs_driver_sleep(w->driver, until, leave_idle_set, w));
+    driver_has_woken(w, rs_driver_sleep(w->driver, until, has_woken, w));
     w->in_driver = false;
     rs_share_offer(w);
     rs_monitor_note(&w->sched->monitor);

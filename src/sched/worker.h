@@ -19,6 +19,7 @@
 #define RS_SCHED_WORKER_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -101,6 +102,8 @@ struct rs_worker {
     struct rs_counters counters;
     struct rs_observations *observations;  // see observe.h
     struct rs_overflow_stack signal_stack;
+    bool keeps_seat;    // it is allowed no other processor while it sleeps
+    cpu_set_t allowed;  // what it was allowed before
     // Read by others now and then.
     _Alignas(RS_CACHE_LINE) _Atomic uint64_t spawned;  // by this worker; on any worker
     _Atomic uint64_t ended;                            // on this worker

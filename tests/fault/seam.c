@@ -915,11 +915,11 @@ static int seam_sigaltstack(const stack_t *stack, stack_t *old)
     return err < 0 ? err : rs_sys_real.sigaltstack(stack, old);
 }
 
-static int seam_sched_getaffinity(size_t size, void *set)
+static int seam_sched_getaffinity(pid_t thread, size_t size, void *set)
 {
     int err = seam_ask(CALL_SCHED_GETAFFINITY);
 
-    return err < 0 ? err : rs_sys_real.sched_getaffinity(size, set);
+    return err < 0 ? err : rs_sys_real.sched_getaffinity(thread, size, set);
 }
 
 static int seam_sched_setaffinity(size_t size, const void *set)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/sys.h"
 #include "claim.h"
@@ -26,8 +27,9 @@ static struct rs_sched sched;
 static struct rs_worker workers[WORKERS];
 static int at[WORKERS];             // the processor of each
 static const struct rs_worker *us;  // who runs
-static cpu_set_t allowed;
-static int running;  // threads of the machine; 0: nobody knows
+static cpu_set_t allowed;           // to the main thread
+static cpu_set_t ours[WORKERS];     // what each is allowed
+static int running;                 // threads of the machine; 0: nobody knows
 static bool has_no_proc;
 static int opens;       // of where that is read
 static int changes;     // of what is allowed
@@ -39,9 +41,10 @@ static int made_up_getcpu(void)
     return at[us->index];
 }
 
-static int made_up_getaffinity(size_t size, void *set)
+static int made_up_getaffinity(pid_t thread, size_t size, void *set)
 {
-    memcpy(set, &allowed, size);
+    if (thread != 0 && thread != getpid()) return -ESRCH;
+    memcpy(set, thread == 0 ? &ours[us->index] : &allowed, size);
     return 0;
 }
 
@@ -53,6 +56,7 @@ static int made_up_setaffinity(size_t size, const void *set)
     changes++;
     if (changes == refused_at) return -EPERM;
     changed_to = CPU_COUNT(&to);
+    ours[us->index] = to;
     if (CPU_COUNT(&to) > 1) return 0;
     while (!CPU_ISSET((size_t)at[us->index], &to)) {
         at[us->index] = (at[us->index] + 1) % CPU_SETSIZE;
@@ -103,7 +107,9 @@ static void begin(unsigned worker_count, size_t processors)
         workers[i].cpu = -1;
         driver->sleep_until = ROUSE_NEVER;
         at[i] = 0;
+        ours[i] = allowed;
     }
+    us = &workers[0];
     changes = 0;
     refused_at = 0;
     running = 2;
@@ -215,10 +221,116 @@ static void others_stay(void)
 static void numbers_alike(void)
 {
     begin(2, 2);
-    CPU_SET(RS_SEATS, &allowed);
+    CPU_SET(RS_SEATS, &ours[1]);
     at[1] = RS_SEATS;
     one_after_the_other(1010, 1200);
     claim(moves(1) == 0, "processors of one seat are not taken for one");
+}
+
+// ---- Who keeps a processor ----
+
+static void keep(unsigned index, uint64_t now_us)
+{
+    us = &workers[index];
+    rs_seat_keep(&workers[index], now_us * US);
+}
+
+static void give_up(unsigned index)
+{
+    us = &workers[index];
+    rs_seat_give_up(&workers[index]);
+}
+
+static bool is_allowed_only(unsigned index, size_t cpu)
+{
+    return CPU_COUNT(&ours[index]) == 1 && CPU_ISSET(cpu, &ours[index]);
+}
+
+static bool is_allowed_all(unsigned index)
+{
+    return CPU_EQUAL(&ours[index], &allowed);
+}
+
+// On processors 0 and 1, at 1220 us.
+static void begin_parted(void)
+{
+    begin(2, 2);
+    one_after_the_other(1010, 1200);
+}
+
+static void who_sleeps_keeps_its_processor(void)
+{
+    begin_parted();
+    keep(1, 1230);
+    keep(0, 1240);
+    claim(is_allowed_only(1, 1) && is_allowed_only(0, 0),
+          "after two have parted, who sleeps is allowed only the processor where it is");
+    give_up(1);
+    give_up(0);
+    claim(is_allowed_all(1) && is_allowed_all(0), "and when it has woken, all that it was before");
+    changes = 0;
+    give_up(1);
+    claim(changes == 0, "who has kept nothing gives up nothing");
+    keep(1, 1220 + 20000);
+    claim(changes == 0, "after 20 ms nobody keeps his processor");
+
+    begin(2, 2);
+    take(1, 900, 1000);
+    keep(1, 1100);
+    claim(changes == 0, "nor before two have had to part");
+
+    begin_parted();
+    at[0] = 1;
+    look(0, 1230);
+    changes = 0;
+    keep(1, 1240);
+    claim(changes == 0, "nor where another worker is");
+    (void)setenv("ROUSE_SEATS", "0", 1);
+    begin_parted();
+    keep(1, 1230);
+    claim(changes == 0, "nor where it is switched off");
+    (void)unsetenv("ROUSE_SEATS");
+}
+
+static void what_others_allow_counts(void)
+{
+    begin_parted();
+    keep(1, 1230);
+    CPU_SET(5, &ours[1]);
+    give_up(1);
+    claim(CPU_COUNT(&ours[1]) == 2 && CPU_ISSET(5, &ours[1]),
+          "what somebody else has allowed a worker in its sleep stays");
+
+    begin_parted();
+    keep(1, 1230);
+    CPU_CLR(0, &allowed);
+    give_up(1);
+    claim(is_allowed_only(1, 1), "also where it is what the worker had kept");
+
+    begin_parted();
+    keep(1, 1230);
+    CPU_CLR(1, &allowed);
+    give_up(1);
+    claim(CPU_COUNT(&ours[1]) == 2, "what only the main thread is allowed does not count");
+
+    begin_parted();
+    CPU_CLR(0, &allowed);
+    changes = 0;
+    keep(1, 1230);
+    claim(changes == 0, "what the main thread has alone is not kept");
+    CPU_SET(0, &allowed);
+    CPU_CLR(0, &ours[1]);
+    keep(1, 1230);
+    claim(changes == 0, "nor what the worker has");
+
+    begin_parted();
+    refused_at = changes + 1;
+    keep(1, 1230);
+    give_up(1);
+    claim(changes == refused_at && is_allowed_all(1), "who may not keep it does not");
+    look(0, 2000);
+    keep(0, 2010);
+    claim(changes == refused_at, "and nobody tries again");
 }
 
 // ---- Where it cannot be ----
@@ -294,6 +406,8 @@ int main(void)
     workers_that_wait_for_each_other_part();
     others_stay();
     numbers_alike();
+    who_sleeps_keeps_its_processor();
+    what_others_allow_counts();
     refused();
     switched_off();
     claim(opens == 0, "what was opened is closed");
