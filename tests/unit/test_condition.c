@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <rouse.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -188,11 +189,15 @@ static void cancel(void)
 
 // ---- In fibers ----
 
+// Relaxed, all: the mutex, or the join, orders what comes with it.
+static atomic_bool has_begun;
+
 static int wait_and_unlock(void *arg)
 {
     bool *had_it = arg;
 
     if (rouse_mutex_lock(&mutex) < 0) return -EIO;
+    atomic_store_explicit(&has_begun, true, memory_order_relaxed);
     int err = rouse_condition_wait(&condition, &mutex);
 
     *had_it = is_locked();
@@ -204,7 +209,9 @@ static int wait_when_cancelled(void *arg)
 {
     bool *had_it = arg;
 
-    if (rouse_mutex_lock(&mutex) < 0 || rouse_sleep(ROUSE_NEVER) != -ECANCELED) return -EIO;
+    if (rouse_mutex_lock(&mutex) < 0) return -EIO;
+    atomic_store_explicit(&has_begun, true, memory_order_relaxed);
+    if (rouse_sleep(ROUSE_NEVER) != -ECANCELED) return -EIO;
     int err = rouse_condition_wait(&condition, &mutex);
 
     *had_it = is_locked();
@@ -212,31 +219,39 @@ static int wait_when_cancelled(void *arg)
     return err;
 }
 
-static int64_t abort_it(rouse_fiber_function fn, bool *had_it)
+// Until it has had the mutex.
+static void start(struct rouse_join_handle *handle, rouse_fiber_function fn, bool *had_it)
 {
-    struct rouse_join_handle handle;
+    *had_it = false;
+    atomic_store_explicit(&has_begun, false, memory_order_relaxed);
+    if (rouse_spawn(handle, fn, had_it) < 0) exit(1);
+    while (!atomic_load_explicit(&has_begun, memory_order_relaxed)) {
+        (void)rouse_sleep(ROUSE_NS_PER_MS);
+    }
+}
 
-    if (rouse_spawn(&handle, fn, had_it) < 0) exit(1);
-    (void)rouse_sleep(ROUSE_NS_PER_MS);
-    return rouse_abort_and_wait(&handle);
+// Until it has given it up to wait: we have the mutex then.
+static void start_wait(struct rouse_join_handle *handle, bool *had_it)
+{
+    start(handle, wait_and_unlock, had_it);
+    if (rouse_mutex_lock(&mutex) < 0) exit(1);
 }
 
 static int fibers(void *arg)
 {
     struct rouse_join_handle handle;
-    bool had_it = false;
+    bool had_it;
 
     (void)arg;
-    claim(abort_it(wait_and_unlock, &had_it) == -ECANCELED && had_it && !is_locked(),
+    start_wait(&handle, &had_it);
+    rouse_mutex_unlock(&mutex);
+    claim(rouse_abort_and_wait(&handle) == -ECANCELED && had_it && !is_locked(),
           "a wait that is cancelled has the mutex again");
-    had_it = false;
-    claim(abort_it(wait_when_cancelled, &had_it) == -ECANCELED && had_it && !is_locked(),
+    start(&handle, wait_when_cancelled, &had_it);
+    claim(rouse_abort_and_wait(&handle) == -ECANCELED && had_it && !is_locked(),
           "so has one in a fiber that was cancelled before");
-    if (rouse_spawn(&handle, wait_and_unlock, &had_it) < 0) exit(1);
-    (void)rouse_sleep(ROUSE_NS_PER_MS);
-    if (rouse_mutex_lock(&mutex) < 0) exit(1);
+    start_wait(&handle, &had_it);
     rouse_abort(&handle);
-    had_it = false;
     (void)rouse_sleep(2 * ROUSE_NS_PER_MS);
     claim(!had_it, "it waits for the mutex if another has it");
     rouse_mutex_unlock(&mutex);
