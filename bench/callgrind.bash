@@ -10,6 +10,9 @@ callgrind_build=${ROUSE_BUILD_DIR:-${callgrind_bench%/*}/build}
 # Operations of the shorter and of the longer run: multiples of what the tasks of each row share.
 callgrind_few=20000 callgrind_many=60000
 
+# What a program of rouse gets as well.
+callgrind_arguments=()
+
 callgrind_options=(--tool=callgrind --dump-instr=yes --collect-systime=yes --compress-strings=no
     --compress-pos=no)
 
@@ -59,7 +62,7 @@ callgrind_program() {
 callgrind_run() {
     local arguments=("$1" "$2" --n "$4") status=0
 
-    if [[ $3 != floor ]]; then arguments+=(--style "$3"); fi
+    if [[ $3 != floor ]]; then arguments+=(--style "$3" "${callgrind_arguments[@]}"); fi
     timeout 120 valgrind "${callgrind_options[@]}" --log-file="$5.log" \
         --callgrind-out-file="$5" "${arguments[@]}" >/dev/null 2>"$5.out" || status=$?
     if ((status != 0 && status != 3)); then cat "$5.log" "$5.out" >&2; fi

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Where the instructions of a row go, by callgrind: per operation, with one worker. See --help.
+# Where the instructions of a row go, by callgrind: per operation, with one worker beside a thread
+# that sleeps. See --help.
 set -euo pipefail
 
 usage() {
@@ -12,8 +13,9 @@ usage: bench/profile.sh ROW STYLE [COUNT]
 The first prints what one operation of the row takes (bench/README.md has the rows; STYLE is
 future, fiber, or floor), and the COUNT functions (default 25) that take most of it, each without
 what it calls. Read-modify-writes and indirect jumps (which calls through a pointer are) are those
-of the program, not of the C library. Clock reads are no system calls but under valgrind; what they
-cost is not in the instructions.
+of the program, not of the C library; a thread that is alone in its process has none of the former,
+so another one sleeps beside it. Clock reads are no system calls but under valgrind; what they cost
+is not in the instructions.
 
 The second prints the table of docs/performance.md: each row beside its floor. Left out are rows in
 which threads wait for each other or for the clock, or look at it to decide: wake, blocking,
@@ -33,6 +35,7 @@ case ${1:-} in
 *) (($# == 2 || $# == 3)) || { usage >&2 && exit 2; } ;;
 esac
 callgrind_need
+callgrind_arguments=(--company)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
