@@ -254,14 +254,17 @@ static bool is_anothers(const struct rs_worker *w, int cpu)
     return false;
 }
 
-// Whether a thread, 0 for the calling one, is allowed this processor alone. False also if that is
-// not known.
-static bool is_bound_to(pid_t thread, int cpu)
+static bool is_only(const cpu_set_t *allowed, int cpu)
+{
+    return CPU_COUNT(allowed) == 1 && CPU_ISSET((size_t)cpu, allowed);
+}
+
+// Whether the main thread is allowed this processor alone. False also if that is not known.
+static bool is_main_bound_to(int cpu)
 {
     cpu_set_t allowed;
 
-    return get_allowed(thread, &allowed) && CPU_COUNT(&allowed) == 1 &&
-           CPU_ISSET((size_t)cpu, &allowed);
+    return get_allowed(getpid(), &allowed) && is_only(&allowed, cpu);
 }
 
 // The main thread, which is no worker of several, stands for what all threads are to be allowed by
@@ -277,7 +280,7 @@ void rs_seat_keep(struct rs_worker *w, uint64_t now_ns)
 
     if (cpu < 0 || cpu >= CPU_SETSIZE || is_anothers(w, cpu)) return;
     if (!get_allowed(0, &w->allowed) || CPU_COUNT(&w->allowed) < 2) return;
-    if (!CPU_ISSET((size_t)cpu, &w->allowed) || is_bound_to(getpid(), cpu)) return;
+    if (!CPU_ISSET((size_t)cpu, &w->allowed) || is_main_bound_to(cpu)) return;
     w->keeps_seat = allow_only(w, cpu);
 }
 
@@ -286,8 +289,9 @@ void rs_seat_give_up(struct rs_worker *w)
     if (ROUSE_LIKELY(!w->keeps_seat)) return;
     w->keeps_seat = false;
     int cpu = seen_at(w);
+    cpu_set_t allowed;
 
-    // Somebody else has said meanwhile what we are allowed.
-    if (!is_bound_to(0, cpu) || is_bound_to(getpid(), cpu)) return;
-    allow_again(&w->allowed);
+    // Somebody else has said meanwhile what we are allowed; nobody has, if that is not known.
+    if (get_allowed(0, &allowed) && !is_only(&allowed, cpu)) return;
+    if (!is_main_bound_to(cpu)) allow_again(&w->allowed);
 }

@@ -31,10 +31,11 @@ static cpu_set_t allowed;           // to the main thread
 static cpu_set_t ours[WORKERS];     // what each is allowed
 static int running;                 // threads of the machine; 0: nobody knows
 static bool has_no_proc;
-static int opens;       // of where that is read
-static int changes;     // of what is allowed
-static int refused_at;  // which of these changes is not allowed, from 1; 0: none
-static int changed_to;  // how many processors were allowed last
+static bool nobody_tells;  // what is allowed
+static int opens;          // of where that is read
+static int changes;        // of what is allowed
+static int refused_at;     // which of these changes is not allowed, from 1; 0: none
+static int changed_to;     // how many processors were allowed last
 
 static int made_up_getcpu(void)
 {
@@ -44,6 +45,7 @@ static int made_up_getcpu(void)
 static int made_up_getaffinity(pid_t thread, size_t size, void *set)
 {
     if (thread != 0 && thread != getpid()) return -ESRCH;
+    if (nobody_tells) return -EPERM;
     memcpy(set, thread == 0 ? &ours[us->index] : &allowed, size);
     return 0;
 }
@@ -312,6 +314,16 @@ static void what_others_allow_counts(void)
     CPU_CLR(1, &allowed);
     give_up(1);
     claim(CPU_COUNT(&ours[1]) == 2, "what only the main thread is allowed does not count");
+
+    begin_parted();
+    keep(1, 1230);
+    nobody_tells = true;
+    give_up(1);
+    claim(is_allowed_all(1), "nor does it where nobody tells");
+    changes = 0;
+    keep(1, 1240);
+    nobody_tells = false;
+    claim(changes == 0, "where nothing is kept any more");
 
     begin_parted();
     CPU_CLR(0, &allowed);
