@@ -19,7 +19,8 @@
 #include "base/biased_lock.h"
 #include "sched/runq.h"
 
-enum { RS_HAND_MAX = 8 };
+// Off the queue; and with the one in the slot.
+enum { RS_HAND_MAX = 8, RS_HAND_ALL = RS_HAND_MAX + 1 };
 
 struct rs_hand {
     struct rs_biased_lock lock;
@@ -38,7 +39,6 @@ void rs_hand_init(struct rs_hand *hand);
 struct rs_task_link *rs_hand_fill(struct rs_hand *hand, struct rs_runq *q, uint32_t max);
 
 // Takes all tasks out, for another thread than the owner's. Returns how many.
-enum { RS_HAND_ALL = 1 + RS_HAND_MAX };
 uint32_t rs_hand_rob(struct rs_hand *hand, struct rs_task_link *out[RS_HAND_ALL]);
 
 // Owner only. The next one to run, or NULL.
