@@ -24,7 +24,7 @@
 enum {
     EVENTS_MAX = 128,
     FETCH_MIN = 64,  // events at once: what fewer sources need is near
-    // Entries of a crowded slot that are moved with each batch of wakes, or turn: some 10 us.
+    // Entries of a crowded slot that are moved in a turn: some 10 us.
     PREPARE_STEP = 512,
 };
 
@@ -163,8 +163,9 @@ bool rs_driver_timer_insert(struct rouse_driver *driver, struct rouse_timer_entr
            deadline_ns < atomic_load_explicit(&driver->sleep_until, memory_order_relaxed);
 }
 
-// Fires what is due, a batch at a time.
-static int fire_timers(struct rouse_driver *driver)
+// Fires what is due, a batch at a time. Crowds to come have to wait for that, and for what waits
+// for the caller, if `is_busy`.
+static int fire_timers(struct rouse_driver *driver, bool is_busy)
 {
     struct rs_batch batch;
     int woken = 0;
@@ -183,13 +184,23 @@ static int fire_timers(struct rouse_driver *driver)
             if (!more) break;
             rs_timer_expired(driver, entry, &batch);
         }
-        rs_wheel_prepare(&driver->wheel, now, PREPARE_STEP);
+        if (!more) {
+            rs_wheel_prepare(&driver->wheel, now, PREPARE_STEP, is_busy || woken + batch.count > 0);
+        }
         alarm_publish(driver);
         rs_driver_unlock(driver);
         rs_chaos_delay();
         woken += rs_batch_wake(&batch);
     }
     return woken;
+}
+
+void rs_driver_prepare_crowd(struct rouse_driver *driver)
+{
+    rs_driver_lock(driver);
+    rs_wheel_prepare(&driver->wheel, rouse_now_ns(), PREPARE_STEP, false);
+    alarm_publish(driver);
+    rs_driver_unlock(driver);
 }
 
 // The ring's descriptor is ready. Call with the lock held.
@@ -388,7 +399,7 @@ static int reap(struct rouse_driver *driver)
 int rs_driver_poll(struct rouse_driver *driver)
 {
     struct rs_event events[EVENTS_MAX];
-    int woken = fire_timers(driver);
+    int woken = fire_timers(driver, true);
     struct rs_backend *backend = rs_reactor_get(&driver->reactor);
     int count = backend->ops->wait(backend, events, EVENTS_MAX, 0);
 
@@ -461,7 +472,7 @@ int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*aw
     int woken = count > 0 ? dispatch(driver, backend, events, count) : 0;
 
     if (count < 0) replace_backend(driver, backend, count);
-    return woken + reap(driver) + fire_timers(driver);
+    return woken + reap(driver) + fire_timers(driver, woken > 0);
 }
 
 int rouse_driver_turn(struct rouse_driver *driver, uint64_t deadline_ns)

@@ -133,6 +133,10 @@ void rs_driver_cancel_sleep(struct rouse_driver *driver);
 int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*awake)(void *arg),
                     void *arg);
 
+// For who has nothing else to do and does not sleep in the driver: readies some of a crowd of
+// timers, which a sleep does by itself.
+void rs_driver_prepare_crowd(struct rouse_driver *driver);
+
 // The next deadline in the wheel, or an earlier bound; ROUSE_NEVER if there is none.
 uint64_t rs_driver_next_deadline(const struct rouse_driver *driver);
 

@@ -389,8 +389,7 @@ uint64_t rs_wheel_next(const struct rs_wheel *wheel)
 
 // ---- Ahead of time ----
 
-// When the slot begins, and, for the one before it, when that begins. Not of the uppermost level,
-// whose slots are centuries wide.
+// When the slot begins. Not of the uppermost level, whose slots are centuries wide.
 static uint64_t slot_begin(const struct rs_wheel *wheel, unsigned slot)
 {
     unsigned shift = slot_level(slot) * RS_WHEEL_DIGIT_BITS;
@@ -399,9 +398,20 @@ static uint64_t slot_begin(const struct rs_wheel *wheel, unsigned slot)
     return (above | slot % RS_WHEEL_LEVEL_SLOTS) << shift;
 }
 
+// `lead` times as long before that as what is in its list takes to move. There is one slot ahead at
+// a time, which until it is entered keeps the lower ones from being it, so this is not early; but
+// not before the slot in front of it begins.
+static uint64_t slot_before(const struct rs_wheel *wheel, unsigned slot, unsigned lead)
+{
+    uint64_t width = UINT64_C(1) << (slot_level(slot) * RS_WHEEL_DIGIT_BITS);
+    uint64_t time = (uint64_t)wheel->slots[slot].count * RS_WHEEL_MOVE_NS * lead;
+
+    return slot_begin(wheel, slot) - (time < width ? time : width);
+}
+
 static uint64_t slot_prepare_at(const struct rs_wheel *wheel, unsigned slot)
 {
-    return slot_begin(wheel, slot) - (UINT64_C(1) << (slot_level(slot) * RS_WHEEL_DIGIT_BITS));
+    return slot_before(wheel, slot, RS_WHEEL_LEAD);
 }
 
 // Of the slots that hold many and are the first of their level, the one whose preparation begins
@@ -436,17 +446,23 @@ uint64_t rs_wheel_prepare_at(const struct rs_wheel *wheel)
     return slot == UINT_MAX ? ROUSE_NEVER : slot_prepare_at(wheel, slot);
 }
 
-void rs_wheel_prepare(struct rs_wheel *wheel, uint64_t now_ns, unsigned entries)
+static void begin_ahead(struct rs_wheel *wheel, unsigned slot)
 {
-    if (wheel->ahead == 0) {
-        unsigned slot = crowded_slot(wheel);
+    if (!wheel->has_other) bank_clear(wheel, 1);
+    wheel->has_other = true;
+    wheel->ahead = slot + 1;
+    wheel->ahead_ns = slot_begin(wheel, slot);
+}
 
-        if (slot == UINT_MAX || now_ns < slot_prepare_at(wheel, slot)) return;
-        if (!wheel->has_other) bank_clear(wheel, 1);
-        wheel->has_other = true;
-        wheel->ahead = slot + 1;
-        wheel->ahead_ns = slot_begin(wheel, slot);
-    }
+void rs_wheel_prepare(struct rs_wheel *wheel, uint64_t now_ns, unsigned entries, bool is_busy)
+{
+    bool has_begun = wheel->ahead != 0;
+    unsigned slot = has_begun ? wheel->ahead - 1 : crowded_slot(wheel);
+
+    if (slot == UINT_MAX) return;
+    if (!has_begun && now_ns < slot_prepare_at(wheel, slot)) return;
+    if (is_busy && now_ns < slot_before(wheel, slot, RS_WHEEL_LEAD_BUSY)) return;
+    if (!has_begun) begin_ahead(wheel, slot);
     move_ahead(wheel, entries);
 }
 

@@ -23,8 +23,12 @@ enum {
     RS_WHEEL_LEVEL_SLOTS = 1 << RS_WHEEL_DIGIT_BITS,  // one bit each in the level's bitmap
     RS_WHEEL_LEVELS = (64 + RS_WHEEL_DIGIT_BITS - 1) / RS_WHEEL_DIGIT_BITS,
     RS_WHEEL_BANK_SLOTS = RS_WHEEL_LEVELS * RS_WHEEL_LEVEL_SLOTS,
-    // So many entries of a slot, which would take half a millisecond, are moved before it is due.
-    RS_WHEEL_AHEAD_MIN = 16384,
+    // So many entries of a slot, which would take 60 us, are moved before it is due.
+    RS_WHEEL_AHEAD_MIN = 2048,
+    RS_WHEEL_MOVE_NS = 32,  // what one of them takes, more or less
+    // That begins so many times as long before as it will take; the second, for who has other work.
+    RS_WHEEL_LEAD = 4,
+    RS_WHEEL_LEAD_BUSY = 2,
 };
 
 // Entries in order of insertion. `last->next` is the first; the first one's `prev` is NULL.
@@ -78,11 +82,12 @@ struct rouse_timer_entry *rs_wheel_pop(struct rs_wheel *wheel, uint64_t now_ns);
 uint64_t rs_wheel_next(const struct rs_wheel *wheel);
 
 // Moves at most `entries` entries of a slot that holds many, and whose time comes next, to where
-// they will stand when it has come. Nothing that can be seen from outside changes but what a later
-// pop costs.
-void rs_wheel_prepare(struct rs_wheel *wheel, uint64_t now_ns, unsigned entries);
+// they will stand when it has come. Not yet, if something else waits for the caller, `is_busy`, and
+// there is time. Nothing that can be seen from outside changes but what a later pop costs.
+void rs_wheel_prepare(struct rs_wheel *wheel, uint64_t now_ns, unsigned entries, bool is_busy);
 
-// When rs_wheel_prepare(), or a pop of nothing, has work to do; ROUSE_NEVER if there is none. O(1).
+// When rs_wheel_prepare(), for who is not busy, or a pop of nothing, has work to do; ROUSE_NEVER if
+// there is none. O(1).
 uint64_t rs_wheel_prepare_at(const struct rs_wheel *wheel);
 
 static inline size_t rs_wheel_count(const struct rs_wheel *wheel)

@@ -893,6 +893,7 @@ void rs_worker_turn(struct rs_worker *w)
         if (link == NULL) break;
         w = run_task(w, link);
     }
+    if (!rs_worker_has_work(w)) rs_driver_prepare_crowd(w->driver);
     rs_worker_part(w);
     rs_driver_set_alarm(w->driver, rs_worker_has_work(w));
 }

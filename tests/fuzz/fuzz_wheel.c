@@ -49,7 +49,7 @@ static bool step(struct wheel_model *m, struct input *in, uint64_t *now_ns)
         return wheel_model_take_any(m);
     case 5:
         m->wheel.ahead_min = 1 + (uint32_t)(index % 4);
-        return wheel_model_prepare(m, (unsigned)number % 4);
+        return wheel_model_prepare(m, (unsigned)number % 4, index % 8 == 0);
     default:
         break;
     }

@@ -79,7 +79,7 @@ static bool random_step(uint64_t *random, uint64_t *now_ns, bool removals)
     struct rouse_timer_entry *popped;
 
     if (claim_random(random) % 4 == 0) {
-        return wheel_model_prepare(&model, (unsigned)(claim_random(random) % 8));
+        return wheel_model_prepare(&model, (unsigned)(claim_random(random) % 8), index % 4 == 0);
     }
     if (claim_random(random) % 3 == 0) {
         *now_ns = random_clock(random, *now_ns);
@@ -317,10 +317,10 @@ static bool a_crowded_slot_is_emptied_ahead(void)
     good = good && wheel_model_insert(&model, CROWD - 1, begin + 901);
     good = good && rs_wheel_prepare_at(&model.wheel) == begin - SLOT_NS;
     // Too early: nothing is moved.
-    good = good && wheel_model_prepare(&model, 10) && model.wheel.ahead == 0;
+    good = good && wheel_model_prepare(&model, 10, false) && model.wheel.ahead == 0;
     good = good && wheel_model_pop(&model, begin - SLOT_NS, &popped) && popped == NULL;
     for (int moved = 0; good && moved < CROWD; moved += 10) {
-        good = wheel_model_prepare(&model, 10) && wheel_is_sound(&model.wheel) &&
+        good = wheel_model_prepare(&model, 10, false) && wheel_is_sound(&model.wheel) &&
                rs_wheel_prepare_at(&model.wheel) == (moved < CROWD - 10 ? 0 : begin);
     }
     // Filed behind its equals, which have left the slot.
@@ -329,6 +329,31 @@ static bool a_crowded_slot_is_emptied_ahead(void)
     good = good && wheel_model_pop(&model, begin + 899, &popped) && popped == NULL;
     good = good && model.wheel.ahead == 0 && wheel_is_sound(&model.wheel);
     return good && drain_by_next(begin + 900);
+}
+
+// Also a busy caller moves them at last, in good time.
+static bool a_crowded_slot_is_emptied_late_if_there_is_other_work(void)
+{
+    enum { CROWD = 40, SLOT_NS = 1 << 18 };  // a slot of level 3
+    const uint64_t begin = 7 * SLOT_NS;
+    const uint64_t takes_ns = (uint64_t)CROWD * RS_WHEEL_MOVE_NS;
+    struct rouse_timer_entry *popped;
+    bool good = true;
+
+    wheel_model_init(&model, 5);
+    model.wheel.ahead_min = CROWD;
+    for (size_t i = 0; good && i < CROWD; i++) good = wheel_model_insert(&model, i, begin + 9000);
+    good = good && rs_wheel_prepare_at(&model.wheel) == begin - RS_WHEEL_LEAD * takes_ns;
+    good = good && wheel_model_pop(&model, begin - RS_WHEEL_LEAD_BUSY * takes_ns - 1, &popped);
+    good = good && wheel_model_prepare(&model, 10, true) && model.wheel.ahead == 0;
+    good = good && wheel_model_pop(&model, begin - RS_WHEEL_LEAD_BUSY * takes_ns, &popped);
+    good = good && wheel_model_prepare(&model, 10, true) && model.wheel.ahead != 0;
+    // There is time again: for who is busy, and for nobody else.
+    good = good && wheel_model_prepare(&model, 10, true) && wheel_is_sound(&model.wheel);
+    good = good && model.wheel.slots[model.wheel.ahead - 1].count == CROWD - 10;
+    good = good && wheel_model_prepare(&model, 10, false) && wheel_is_sound(&model.wheel);
+    good = good && model.wheel.slots[model.wheel.ahead - 1].count == CROWD - 20;
+    return good && drain_by_next(begin + 9000);
 }
 
 int main(void)
@@ -344,6 +369,8 @@ int main(void)
     claim(take_any_empties_the_wheel(), "take_any unlinks every entry");
     claim(a_crowd_fires_in_order(), "100000 entries fire in order");
     claim(a_crowded_slot_is_emptied_ahead(), "a crowded slot is emptied ahead of its time");
+    claim(a_crowded_slot_is_emptied_late_if_there_is_other_work(),
+          "and late, if there is other work");
     claim(random_runs(0, true), "random steps agree with the model; next is never late");
     claim(random_runs(SEEDS, false), "without removals next is exact after every step");
     return claims_end();

@@ -129,11 +129,11 @@ static inline bool wheel_model_take_any(struct wheel_model *m)
 }
 
 // Changes nothing that can be seen.
-static inline bool wheel_model_prepare(struct wheel_model *m, unsigned entries)
+static inline bool wheel_model_prepare(struct wheel_model *m, unsigned entries, bool is_busy)
 {
     uint64_t next = rs_wheel_next(&m->wheel);
 
-    rs_wheel_prepare(&m->wheel, m->reached_ns, entries);
+    rs_wheel_prepare(&m->wheel, m->reached_ns, entries, is_busy);
     return rs_wheel_next(&m->wheel) == next && wheel_model_agrees(m);
 }
 
