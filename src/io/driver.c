@@ -84,6 +84,8 @@ int rouse_driver_new(struct rouse_driver **out, const struct rouse_driver_option
     atomic_store_explicit(&driver->keepers, 0, memory_order_relaxed);
     atomic_store_explicit(&driver->holders, 1, memory_order_relaxed);
     atomic_store_explicit(&driver->next_alarm, ROUSE_NEVER, memory_order_relaxed);
+    atomic_store_explicit(&driver->burst, ROUSE_NEVER, memory_order_relaxed);
+    driver->told_burst = ROUSE_NEVER;
     rs_driver_unlock(driver);
     *out = driver;
     return 0;
@@ -127,6 +129,40 @@ bool rs_driver_is_kept(const struct rouse_driver *driver)
     return atomic_load_explicit(&driver->keepers, memory_order_relaxed) > 0;
 }
 
+// Told once: whoever has taken a burst need not be told of it again.
+static void burst_publish(struct rouse_driver *driver)
+{
+    bool is_burst = rs_wheel_burst(&driver->wheel) >= RS_DRIVER_BURST;
+    uint64_t burst_ns = is_burst ? rs_wheel_next(&driver->wheel) : ROUSE_NEVER;
+
+    if (burst_ns == driver->told_burst) return;
+    driver->told_burst = burst_ns;
+    // Relaxed: a hint.
+    atomic_store_explicit(&driver->burst, burst_ns, memory_order_relaxed);
+}
+
+uint64_t rs_driver_burst(const struct rouse_driver *driver)
+{
+    // Relaxed: as above.
+    return atomic_load_explicit(&driver->burst, memory_order_relaxed);
+}
+
+bool rs_driver_take_burst(struct rouse_driver *driver, uint64_t burst_ns)
+{
+    // Relaxed, both: as above; the exchange gives it to one.
+    return atomic_compare_exchange_strong_explicit(&driver->burst, &burst_ns, ROUSE_NEVER,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+void rs_driver_give_burst_back(struct rouse_driver *driver, uint64_t burst_ns)
+{
+    uint64_t none = ROUSE_NEVER;
+
+    // Relaxed, both: as above. If another burst is told of by now, this one is past.
+    (void)atomic_compare_exchange_strong_explicit(&driver->burst, &none, burst_ns,
+                                                  memory_order_relaxed, memory_order_relaxed);
+}
+
 // The wheel's next deadline, or when a crowded slot of it is to be emptied ahead of its time. The
 // virtual clock knows deadlines only: it stands still while we work.
 static void alarm_publish(struct rouse_driver *driver)
@@ -140,6 +176,7 @@ static void alarm_publish(struct rouse_driver *driver)
     }
     // Relaxed: a time, which publishes nothing; under the lock, so never backwards.
     atomic_store_explicit(&driver->next_alarm, alarm, memory_order_relaxed);
+    burst_publish(driver);
 }
 
 uint64_t rs_driver_next_deadline(const struct rouse_driver *driver)

@@ -39,6 +39,10 @@
 // notify.
 enum { RS_DRIVER_AWAKE = 0, RS_DRIVER_SLEEPING = 1, RS_DRIVER_NOTIFIED = 2 };
 
+// So many timers are work for two: to wake their tasks and to run them takes twice as long as to
+// wake a thread.
+enum { RS_DRIVER_BURST = 256 };
+
 struct rouse_driver {
     struct rs_biased_lock lock;    // its owner is the loop that turns the driver
     bool live;                     // under lock; false once freed: nothing may be added
@@ -47,6 +51,8 @@ struct rouse_driver {
     _Atomic uint32_t holders;      // of the record: the driver's owner, and who waits with it
     _Atomic uint64_t sleep_until;  // while SLEEPING: when it looks by itself
     _Atomic uint64_t next_alarm;   // a bound on the wheel's next deadline, read without the lock
+    _Atomic uint64_t burst;        // when many timers come due together; ROUSE_NEVER, or taken
+    uint64_t told_burst;           // under lock: the same, though it was taken
     struct rs_wheel wheel;
     struct rs_watch_table table;
     struct rs_reactor reactor;
@@ -132,6 +138,13 @@ void rs_driver_cancel_sleep(struct rouse_driver *driver);
 // `awake(arg)`, if it is not NULL, and wakes what is due and ready. Returns the number of wakes.
 int rs_driver_sleep(struct rouse_driver *driver, uint64_t deadline_ns, void (*awake)(void *arg),
                     void *arg);
+
+// When many timers, RS_DRIVER_BURST or more, come due together next; ROUSE_NEVER if nothing is
+// known of that, or somebody has taken it. A hint. Any thread.
+uint64_t rs_driver_burst(const struct rouse_driver *driver);
+// Takes what that was. False if somebody else was faster, or it is that no more.
+bool rs_driver_take_burst(struct rouse_driver *driver, uint64_t burst_ns);
+void rs_driver_give_burst_back(struct rouse_driver *driver, uint64_t burst_ns);
 
 // For who has nothing else to do and does not sleep in the driver: readies some of a crowd of
 // timers, which a sleep does by itself.

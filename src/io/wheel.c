@@ -387,6 +387,17 @@ uint64_t rs_wheel_next(const struct rs_wheel *wheel)
     return wheel->levels == 0 ? ROUSE_NEVER : wheel->slots[first_slot(wheel)].earliest_ns;
 }
 
+// A slot of this level and those below is narrow.
+enum { BURST_LEVEL = 4 };
+
+uint32_t rs_wheel_burst(const struct rs_wheel *wheel)
+{
+    if (wheel->levels == 0) return 0;
+    unsigned slot = first_slot(wheel);
+
+    return slot_level(slot) <= BURST_LEVEL ? wheel->slots[slot].count : 0;
+}
+
 // ---- Ahead of time ----
 
 // When the slot begins. Not of the uppermost level, whose slots are centuries wide.

@@ -81,6 +81,10 @@ struct rouse_timer_entry *rs_wheel_pop(struct rs_wheel *wheel, uint64_t now_ns);
 // which costs one needless turn, since the pop of that turn makes it exact again. O(1).
 uint64_t rs_wheel_next(const struct rs_wheel *wheel);
 
+// How many entries come due with the first: those of its slot, if that is narrow enough (16.8 ms)
+// for it to be told by that. A hint. O(1).
+uint32_t rs_wheel_burst(const struct rs_wheel *wheel);
+
 // Moves at most `entries` entries of a slot that holds many, and whose time comes next, to where
 // they will stand when it has come. Not yet, if something else waits for the caller, `is_busy`, and
 // there is time. Nothing that can be seen from outside changes but what a later pop costs.

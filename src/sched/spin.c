@@ -75,6 +75,13 @@ bool rs_worker_spin(struct rs_worker *w)
     return true;
 }
 
+bool rs_worker_look_around(struct rs_worker *w)
+{
+    struct rs_spinning spinning = rs_spin_begin(&w->spin);
+
+    return look_around(w, &spinning);
+}
+
 void rs_worker_learn(struct rs_worker *w, uint64_t begin_ns)
 {
     // Whoever had something for it has taken it out of the idle set, so that it searches.

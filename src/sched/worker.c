@@ -777,12 +777,13 @@ static void worker_sleep(struct rs_worker *w)
 {
     uint64_t until = rs_sentinel_claim(w);
     uint64_t begin = awake_end(w);
+    uint64_t alarm = rs_burst_promise(w, begin, until);
 
     rs_seat_look(w, begin);
     if (rs_clock_is_virtual()) virtual_clock_jump(w);
     rs_seat_keep(w, begin);
     w->in_driver = true;
-    driver_has_woken(w, rs_driver_sleep(w->driver, until, has_woken, w));
+    driver_has_woken(w, rs_driver_sleep(w->driver, alarm, has_woken, w));
     w->in_driver = false;
     rs_share_offer(w);
     rs_monitor_note(&w->sched->monitor);
@@ -792,6 +793,7 @@ static void worker_sleep(struct rs_worker *w)
     if (rs_sched_is_observed(w->sched)) rs_observe_park(w, begin, w->looked_ns);
     w->ran_dry = true;
     if (until != ROUSE_NEVER) rs_sentinel_look(w);
+    rs_burst_come(w);
 }
 
 // Sleeps, in the driver, until there may be work. May return for no reason: the caller loops.

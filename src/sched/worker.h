@@ -102,8 +102,12 @@ struct rs_worker {
     struct rs_counters counters;
     struct rs_observations *observations;  // see observe.h
     struct rs_overflow_stack signal_stack;
-    bool keeps_seat;    // it is allowed no other processor while it sleeps
-    cpu_set_t allowed;  // what it was allowed before
+    struct rouse_driver *burst;  // whose timers it has promised to help with, or NULL
+    uint64_t burst_ns;           // when they are due
+    uint32_t burst_vain;         // after it came in vain the last times, so many bursts pass
+    uint32_t burst_passes;       // and so many of these are left
+    bool keeps_seat;             // it is allowed no other processor while it sleeps
+    cpu_set_t allowed;           // what it was allowed before
     // Read by others now and then.
     _Alignas(RS_CACHE_LINE) _Atomic uint64_t spawned;  // by this worker; on any worker
     _Atomic uint64_t ended;                            // on this worker
@@ -193,8 +197,15 @@ bool rs_share_has_surplus(const struct rs_worker *worker);
 // Looks around for a while, if that is likely to pay; at most once between a poll and a sleep.
 // Returns whether there is something to do. See spin.c.
 bool rs_worker_spin(struct rs_worker *worker);
+// The same, whether or not it has paid lately.
+bool rs_worker_look_around(struct rs_worker *worker);
 // It has slept from `begin_ns` until its last look.
 void rs_worker_learn(struct rs_worker *worker, uint64_t begin_ns);
+
+// For a worker that is about to sleep until `until_ns`: until when instead, if it can help another
+// one with its timers before. After the sleep, and the look that ends it, it comes. See burst.c.
+uint64_t rs_burst_promise(struct rs_worker *worker, uint64_t now_ns, uint64_t until_ns);
+void rs_burst_come(struct rs_worker *worker);
 
 // Looks after busy workers from an idle one, when its sleep has run out: see sentinel.c.
 uint64_t rs_sentinel_claim(struct rs_worker *worker);
