@@ -163,33 +163,28 @@ void rs_scope_record_cancel(struct rs_scope_record *record, const struct rouse_c
 
 // ---- Members ----
 
-// One thing less to wait for.
-static void live_less(struct rs_scope_record *record);
-
-// An orphan without tasks: nobody has to wait for it any more.
-static void orphan_ended(struct rs_scope_record *record)
+// One thing more to wait for. Under the lock.
+static void live_more(struct rs_scope_record *record)
 {
-    struct rs_scope_record *outer = record->outer;
-
-    if (outer == NULL) return;
-    rs_lock(&outer->lock);
-    rs_list_remove(&record->link);
-    rs_unlock(&outer->lock);
-    live_less(outer);
+    if (record->live++ == 0) rs_scope_record_ref(record);
 }
 
-static void live_less(struct rs_scope_record *record)
+// One thing less to wait for, which was in a list of the record by `link`. The last one of an
+// orphan leaves nobody who would have to wait for that.
+static void live_less(struct rs_scope_record *record, struct rs_list *link)
 {
     rs_lock(&record->lock);
+    rs_list_remove(link);
     bool last = --record->live == 0;
     bool orphan = record->orphan;
     rs_unlock(&record->lock);
     if (!last) return;
-    if (orphan) {
-        orphan_ended(record);
-    } else {
+    if (!orphan) {
         rouse_waker_slot_wake(&record->waiter);
+    } else if (record->outer != NULL) {
+        live_less(record->outer, &record->link);
     }
+    rs_scope_record_unref(record);
 }
 
 // The first error cancels the others. A task that was asked to end may say so.
@@ -211,20 +206,15 @@ static void member_ended(struct rs_member *base, int64_t result)
     struct rs_scope_record *record = member->record;
 
     judge(record, base->task, result);
-    rs_lock(&record->lock);
-    rs_list_remove(&member->link);
-    rs_unlock(&record->lock);
-    live_less(record);
-    rs_scope_record_unref(record);
+    live_less(record, &member->link);
 }
 
 void rs_scope_record_join(struct rs_scope_record *record, struct rs_scope_member *member)
 {
     member->base.ended = member_ended;
     member->record = record;
-    rs_scope_record_ref(record);
     rs_lock(&record->lock);
-    record->live++;
+    live_more(record);
     // A cancel that came since the caller looked has not seen it.
     bool cancelled = rs_scope_record_is_cancelled(record);
     rs_list_push_back(cancelled ? &record->asked : &record->members, &member->link);
@@ -256,7 +246,7 @@ void rs_scope_record_leave(struct rs_scope_record *record)
     if (outer != NULL) {
         // Still inside, where a cancel finds it; and waited for.
         if (orphan) {
-            outer->live++;
+            live_more(outer);
         } else {
             rs_list_remove(&record->link);
         }

@@ -6,9 +6,10 @@
 // 1. `members`, `asked`, `inner`, `live`, `cause` and the links in them change under `lock` only. A
 //    record's lock is taken before those of records inside it. No user code runs under it.
 // 2. A task is in `members` from before it is scheduled until it has ended, and in `asked` instead
-//    once it was asked to end. Its share keeps the record.
+//    once it was asked to end.
 // 3. `live` counts the members, and the orphans inside: records that were dropped by their owners
-//    while tasks were left. A wait ends when it is 0.
+//    while tasks were left. A wait ends when it is 0. While it is not they keep the record, all of
+//    them by one share.
 // 4. `cancelled` goes from false to true, once; `cause` is complete by then and never changes.
 
 #ifndef RS_SCOPE_RECORD_H
@@ -23,7 +24,7 @@
 
 struct rs_scope_record {
     struct rs_lock lock;
-    _Atomic uint32_t references;  // the owner, each member, each record inside, each canceller
+    _Atomic uint32_t references;  // the owner, what is live, each record inside, each canceller
     _Atomic bool cancelled;
     bool orphan;                     // dropped with tasks left; under the lock
     struct rouse_cancel_info cause;  // why it was cancelled
@@ -43,7 +44,7 @@ struct rs_scope_record {
 // A task in a scope.
 struct rs_scope_member {
     struct rs_member base;
-    struct rs_scope_record *record;  // one share
+    struct rs_scope_record *record;
     struct rs_list link;
 };
 
