@@ -8,8 +8,13 @@
 //
 //     as many as take SHARE_WORTH_NS, by the length of polls between the last two looks at the
 //         driver, and at most SHARE_FROM_MAX;
-//     fewer once one has been spawned, whose polls may take longer;
+//     fewer once one has been spawned, whose polls may take longer: SHARE_FROM_SPAWNED at first,
+//         and twice as many after each look that finds polls short, until one finds them long;
 //     one, when the queue has not been empty for SHARE_BACKLOG_NS.
+//
+// Where polls have proved short it pays to wait for more of them: the tasks of a scope, of 30 ns
+// each, take up to ten times as long while another worker comes for every four of them, since it
+// takes the queue, the scope and their memory out of this one's cache.
 //
 // Others are told of as many again as by the first two rules, and at each look. So a worker with
 // lots to do, which is better shared at any price, does not pay for it with each task. Of what the
@@ -28,6 +33,9 @@
 #define SHARE_BACKLOG_NS ROUSE_NS_PER_MS
 enum { SHARE_FROM_MAX = 64, SHARE_FROM_SPAWNED = 4 };
 
+// Polls are short if it takes as many of them to be worth another worker.
+enum { SHARE_FROM_SHORT = 8 };
+
 static uint32_t share_from(const struct rs_worker *w)
 {
     // Relaxed: a policy, which may change at any moment.
@@ -41,6 +49,12 @@ static void set_share_from(struct rs_worker *w, uint32_t count, bool has_backlog
     w->offer_every = count;
 }
 
+void rs_share_init(struct rs_worker *w)
+{
+    w->spawned_from = SHARE_FROM_SPAWNED;
+    set_share_from(w, 1, false);
+}
+
 void rs_share_offer(struct rs_worker *w)
 {
     if (rs_share_has_surplus(w)) rs_sched_submitted(w->sched);
@@ -49,14 +63,23 @@ void rs_share_offer(struct rs_worker *w)
 void rs_share_spawned(struct rs_worker *w)
 {
     // share_from is either the same or, with a backlog, 1.
-    if (w->offer_every > SHARE_FROM_SPAWNED) {
-        set_share_from(w, SHARE_FROM_SPAWNED, share_from(w) == 1);
+    if (w->offer_every > w->spawned_from) {
+        set_share_from(w, w->spawned_from, share_from(w) == 1);
     }
 }
 
 bool rs_share_has_surplus(const struct rs_worker *w)
 {
     return !rs_runq_seems_shorter(&w->runq, share_from(w));
+}
+
+static void learn_spawned(struct rs_worker *w, uint64_t from)
+{
+    if (from < SHARE_FROM_SPAWNED) {
+        w->spawned_from = SHARE_FROM_SPAWNED;
+    } else if (from >= SHARE_FROM_SHORT && w->spawned_from < SHARE_FROM_MAX) {
+        w->spawned_from *= 2;
+    }
 }
 
 void rs_share_measure(struct rs_worker *w, uint64_t now_ns)
@@ -66,6 +89,7 @@ void rs_share_measure(struct rs_worker *w, uint64_t now_ns)
 
     if (from > SHARE_FROM_MAX) from = SHARE_FROM_MAX;
     if (from == 0) from = 1;
+    learn_spawned(w, from);
     if (w->ran_dry) {
         w->ran_dry = false;
         w->dry_ns = now_ns;

@@ -33,9 +33,7 @@ int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned in
     atomic_store_explicit(&worker->cpu, -1, memory_order_relaxed);
     worker->polls_awake = -1;  // it has not slept yet
     worker->spin.max_ns = options->spin_max_ns;
-    // Relaxed: not shared yet.
-    atomic_store_explicit(&worker->share_from, 1, memory_order_relaxed);
-    worker->offer_every = 1;
+    rs_share_init(worker);
     rs_runq_init(&worker->runq);
     rs_inbox_init(&worker->inbox);
     rs_hand_init(&worker->hand);

@@ -80,6 +80,7 @@ struct rs_worker {
     uint64_t looked_ns;            // the clock as of then
     uint32_t now_ms;               // the same, for the dump
     uint32_t offer_every;          // stealable tasks queued, others are told: see share.c
+    uint32_t spawned_from;         // the most of that once a task has been spawned
     uint32_t unoffered;            // those queued since
     uint64_t wanted_ns;            // since when it wants the processor where it is: see seat.c
     uint64_t moved_ns;             // when it last tried to go to another
@@ -185,6 +186,7 @@ static inline uint32_t rs_share_hand_size(const struct rs_worker *w)
     return w->offer_every / 8;
 }
 
+void rs_share_init(struct rs_worker *worker);
 // Wakes another worker, if one sleeps and there is work for two.
 void rs_share_offer(struct rs_worker *worker);
 // A task was spawned here: what it will cost nobody knows.
