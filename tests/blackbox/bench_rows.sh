@@ -99,5 +99,40 @@ fi
 claim 'a style that is not there is a usage error' exits_with 2 "$last" "$row" --style thread
 claim '--help says how to use it' exits_with 0 "$last" --help
 
+# bench/sample.sh, with a perf that has taken three samples of two functions.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cat >"$scratch/perf" <<'END'
+#!/bin/sh
+if [ "$1" = report ]; then
+    printf '     2  [k] in_the_kernel\n     1  [.] in_the_program\n'
+else
+    echo '{"bench":"row","n":100}'
+fi
+END
+chmod +x "$scratch/perf"
+
+sampled() {
+    PATH=$scratch:$PATH ROUSE_BUILD_DIR=$build "$tree/bench/sample.sh" "$1" "$2" >"$scratch/said" &&
+        grep -qE '^all +6000.0$' "$scratch/said" &&
+        grep -qE '^in the kernel +4000.0$' "$scratch/said" &&
+        grep -qE '^in_the_program +2000.0 \[\.\]$' "$scratch/said"
+}
+
+no_row_sampled() {
+    PATH=$scratch:$PATH exits_with 2 "$tree/bench/sample.sh" no_such_row future
+}
+
+refused() {
+    printf '#!/bin/sh\nexit 1\n' >"$scratch/perf"
+    PATH=$scratch:$PATH exits_with 77 "$tree/bench/sample.sh" "$row" future
+}
+
+export ROUSE_BUILD_DIR=$build
+claim 'sample.sh says what functions take of an operation' sampled "$row" future
+claim 'sample.sh: a row that is not there is a usage error' no_row_sampled
+claim 'sample.sh: where nothing can be sampled is status 77' refused
+claim 'sample.sh: --help says how to use it' exits_with 0 "$tree/bench/sample.sh" --help
+
 echo "1..$points"
 exit $((failures > 0))
