@@ -58,7 +58,9 @@ take() {
     operations=$(sed -n 's/.*"n":\([0-9]*\).*/\1/p' "$scratch/printed" | head -n 1)
     perf report -q -i "$scratch/samples" --no-children --sort sym -F sample,sym --stdio \
         2>/dev/null | awk -v each=$((1000000000 / samples_per_s)) -v operations="$operations" '
-        NF >= 3 { printf "%.1f %s %s\n", $1 * each / operations, $2, $3 }' |
+        # A function that the compiler has cloned or split is one, as is one of several versions.
+        NF >= 3 { sub(/[.@].*/, "", $3); samples[$2 " " $3] += $1 }
+        END { for (name in samples) print samples[name] * each / operations, name }' |
         sort -rn >"$scratch/times"
 }
 

@@ -99,13 +99,14 @@ fi
 claim 'a style that is not there is a usage error' exits_with 2 "$last" "$row" --style thread
 claim '--help says how to use it' exits_with 0 "$last" --help
 
-# bench/sample.sh, with a perf that has taken three samples of two functions.
+# bench/sample.sh, with a perf that has taken six samples of two functions.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cat >"$scratch/perf" <<'END'
 #!/bin/sh
 if [ "$1" = report ]; then
-    printf '     2  [k] in_the_kernel\n     1  [.] in_the_program\n'
+    printf '     2  [k] in_the_kernel.isra.0\n'
+    printf '     %s  [.] in_the_program%s\n' 3 '' 1 .lto_priv.0
 else
     echo '{"bench":"row","n":100}'
 fi
@@ -114,9 +115,9 @@ chmod +x "$scratch/perf"
 
 sampled() {
     PATH=$scratch:$PATH ROUSE_BUILD_DIR=$build "$tree/bench/sample.sh" "$1" "$2" >"$scratch/said" &&
-        grep -qE '^all +6000.0$' "$scratch/said" &&
+        grep -qE '^all +12000.0$' "$scratch/said" &&
         grep -qE '^in the kernel +4000.0$' "$scratch/said" &&
-        grep -qE '^in_the_program +2000.0 \[\.\]$' "$scratch/said"
+        grep -qE '^in_the_program +8000.0 \[\.\]$' "$scratch/said"
 }
 
 no_row_sampled() {
