@@ -234,8 +234,11 @@ static int fire_timers(struct rouse_driver *driver, bool is_busy)
 
 void rs_driver_prepare_crowd(struct rouse_driver *driver)
 {
+    uint64_t now = rouse_now_ns();
+
+    if (now < rs_driver_next_deadline(driver)) return;
     rs_driver_lock(driver);
-    rs_wheel_prepare(&driver->wheel, rouse_now_ns(), PREPARE_STEP, false);
+    rs_wheel_prepare(&driver->wheel, now, PREPARE_STEP, false);
     alarm_publish(driver);
     rs_driver_unlock(driver);
 }

@@ -22,6 +22,9 @@
 // find nothing, or a few tasks, and be called for the others.
 #define BURST_START_NS (20 * ROUSE_NS_PER_US)
 
+// As many are let pass at most after one in vain.
+enum { BURST_PASS_MAX = 63 };
+
 // The driver of the other worker whose burst comes first, and when that is, in `*burst_ns`. NULL if
 // there is none.
 static struct rouse_driver *soonest(const struct rs_worker *w, uint64_t now_ns, uint64_t *burst_ns)
@@ -41,9 +44,6 @@ static struct rouse_driver *soonest(const struct rs_worker *w, uint64_t now_ns, 
     }
     return driver;
 }
-
-// As many bursts pass at most.
-enum { BURST_PASS_MAX = 63 };
 
 uint64_t rs_burst_promise(struct rs_worker *w, uint64_t now_ns, uint64_t until_ns)
 {

@@ -10,9 +10,9 @@
 
 #include "base/sys.h"
 #include "claim.h"
-#include "hand_waker.h"
 #include "io/driver.h"
 #include "sched/sched.h"
+#include "sleeps.h"
 
 enum { WORKERS = 3, US = ROUSE_NS_PER_US, START_US = 20 };
 
@@ -21,15 +21,6 @@ static struct rs_worker workers[WORKERS];
 static struct rouse_sleep sleeps[2 * RS_DRIVER_BURST];
 static int filed;
 static struct hand_waker hand;
-static uint64_t now_ns;
-
-static int made_up_clock(clockid_t clock, struct timespec *out)
-{
-    (void)clock;
-    *out = (struct timespec){.tv_sec = (time_t)(now_ns / ROUSE_NS_PER_S),
-                             .tv_nsec = (long)(now_ns % ROUSE_NS_PER_S)};
-    return 0;
-}
 
 static bool begin(void)
 {
@@ -64,15 +55,10 @@ static void end(void)
 // Files `count` timers with a worker, which then is about to sleep.
 static void file(unsigned index, int count, uint64_t deadline_ns)
 {
-    struct rouse_waker waker = {.vtable = &hand_waker_vtable, .data = &hand};
     struct rouse_driver *driver = workers[index].driver;
-    struct rouse_context cx;
 
-    rouse_context_init(&cx, &waker, driver);
-    for (int i = 0; i < count; i++) {
-        rouse_sleep_until_init(&sleeps[filed], deadline_ns);
-        if (rouse_future_poll(&sleeps[filed++].base, &cx) != ROUSE_PENDING) exit(1);
-    }
+    file_sleeps(driver, &hand, &sleeps[filed], count, deadline_ns);
+    filed += count;
     rs_driver_prepare_sleep(driver);
     rs_driver_cancel_sleep(driver);
 }
@@ -207,7 +193,7 @@ static void wide_slots(void)
 
 int main(void)
 {
-    rs_sys.clock_gettime = made_up_clock;
+    rs_sys.clock_gettime = set_clock;
     one_comes();
     who_wakes_before();
     who_comes_in_vain();

@@ -8,38 +8,15 @@
 
 #include "base/sys.h"
 #include "claim.h"
-#include "hand_waker.h"
 #include "io/driver.h"
+#include "sleeps.h"
 
 enum { CROWD = RS_WHEEL_AHEAD_MIN + 1000, SLOT_BITS = 24 };  // a slot of 16.8 ms
-
-static uint64_t now_ns = 1000 * ROUSE_NS_PER_S;
-
-static int set_clock(clockid_t clock, struct timespec *out)
-{
-    (void)clock;
-    *out = (struct timespec){.tv_sec = (time_t)(now_ns / ROUSE_NS_PER_S),
-                             .tv_nsec = (long)(now_ns % ROUSE_NS_PER_S)};
-    return 0;
-}
 
 // A turn that goes to sleep, and wakes up at once.
 static int turn(struct rouse_driver *driver)
 {
     return rouse_driver_turn(driver, 1);
-}
-
-static void file_all(struct rouse_driver *driver, struct hand_waker *hand,
-                     struct rouse_sleep *sleeps, uint64_t deadline_ns)
-{
-    struct rouse_waker waker = {.vtable = &hand_waker_vtable, .data = hand};
-    struct rouse_context cx;
-
-    rouse_context_init(&cx, &waker, driver);
-    for (int i = 0; i < CROWD; i++) {
-        rouse_sleep_until_init(&sleeps[i], deadline_ns);
-        if (rouse_future_poll(&sleeps[i].base, &cx) != ROUSE_PENDING) exit(1);
-    }
 }
 
 static void a_crowd(struct rouse_driver *driver, struct rouse_sleep *sleeps)
@@ -50,7 +27,7 @@ static void a_crowd(struct rouse_driver *driver, struct rouse_sleep *sleeps)
     struct hand_waker hand = {0};
     int turns = 0;
 
-    file_all(driver, &hand, sleeps, begin_ns + 5);
+    file_sleeps(driver, &hand, sleeps, CROWD, begin_ns + 5);
     claim(turn(driver) == 0 && rs_driver_next_deadline(driver) == begin_ns - lead_ns,
           "it means to wake up ahead of a crowd");
     now_ns = begin_ns - lead_ns;
