@@ -5,10 +5,10 @@
 //
 // An unlock makes it free and wakes the one who has waited longest; whoever comes by may take it
 // first, which costs no switch between tasks. But only so often: from the moment on that the first
-// waiter has come too late 16 times, or has waited for a millisecond, an unlock keeps the lock for
-// him, for a millisecond; then it is for whoever looks. So it is fast, nobody starves, and a waiter
-// that nobody polls does not keep the others out: those behind look after it, when they have waited
-// twice as long as at their last look, and every 100 milliseconds at last.
+// waiter has come too late 16 times, or once after a millisecond of waiting, an unlock keeps the
+// lock for him, for a millisecond; then it is for whoever looks. So it is fast, nobody starves, and
+// a waiter that nobody polls does not keep the others out: those behind look after it, when they
+// have waited twice as long as at their last look, and every 100 milliseconds at last.
 
 #ifndef ROUSE_MUTEX_H
 #define ROUSE_MUTEX_H

@@ -40,7 +40,7 @@
 
 enum { LOCKED = 1 << 0, WAITED = 1 << 1, WOKEN = 1 << 2, KEPT = 1 << 3 };
 
-// Also when the first one has waited for that long the mutex is kept for him: his patrol says so.
+// When the first one has waited for that long, which his patrol says, he comes too late but once.
 #define BARGE_NS ROUSE_NS_PER_MS
 // For how long it is kept, from the moment on that somebody else looks.
 #define KEEP_NS ROUSE_NS_PER_MS
@@ -194,12 +194,15 @@ int rouse_mutex_try_lock(struct rouse_mutex *mutex)
 
 // ---- Unlocked ----
 
+// Also one who has waited for long has to come too late, if but once. Where it takes a sleeping
+// worker to hand the mutex over, a queue of some twenty makes all of them wait for long; and if
+// each unlock then handed it over, it would stay like that.
 static bool is_due(const struct rouse_mutex *mutex)
 {
     const struct rouse_waiter *first = mutex->waiters.first;
+    bool old = ROUSE_CONTAINER_OF(first, const struct rouse_mutex_lock, waiter)->old;
 
-    return mutex->vain >= RS_MUTEX_VAIN_MAX ||
-           ROUSE_CONTAINER_OF(first, const struct rouse_mutex_lock, waiter)->old;
+    return mutex->vain >= (old ? 1u : (unsigned)RS_MUTEX_VAIN_MAX);
 }
 
 // False if nobody waits by now.
