@@ -32,6 +32,7 @@ int rs_worker_init(struct rs_worker *worker, struct rs_sched *sched, unsigned in
     // Relaxed: not shared yet.
     atomic_store_explicit(&worker->cpu, -1, memory_order_relaxed);
     worker->polls_awake = -1;  // it has not slept yet
+    worker->slot_runs_max = RS_WORKER_SLOT_RUNS;
     worker->spin.max_ns = options->spin_max_ns;
     rs_share_init(worker);
     rs_runq_init(&worker->runq);
@@ -92,6 +93,15 @@ static uint32_t look_interval(const struct rs_worker *w, uint64_t now)
     if (most > 2 * w->look_interval) most = 2 * w->look_interval;
     if (fit > most) return (uint32_t)most;
     return fit > 0 ? (uint32_t)fit : 1;
+}
+
+static uint32_t slot_runs_max(const struct rs_worker *w, uint64_t now)
+{
+    uint64_t polls = w->tick - w->looked_tick;
+    uint64_t fit = polls * RS_WORKER_SLOT_NS / (now - w->looked_ns + 1);
+
+    if (fit < RS_WORKER_SLOT_RUNS) return RS_WORKER_SLOT_RUNS;
+    return fit < RS_WORKER_SLOT_RUNS_MAX ? (uint32_t)fit : RS_WORKER_SLOT_RUNS_MAX;
 }
 
 // The driver has been asked just now. The next look is due in so many polls.
@@ -290,6 +300,7 @@ static void look_at_driver(struct rs_worker *w)
         rs_seat_look(w, now);
         if (!w->has_rested) rs_sentinel_release(w);
     }
+    w->slot_runs_max = slot_runs_max(w, now);
     worker_looked(w, now, look_interval(w, now));
 }
 
@@ -386,7 +397,7 @@ static struct rs_task_link *local_take(struct rs_worker *w)
     struct rs_task_link *link = NULL;
 
     if (ROUSE_UNLIKELY(!rs_inbox_seems_empty(&w->inbox))) inbox_drain(w);
-    if (w->slot_runs < RS_WORKER_SLOT_RUNS) link = slot_take(w);
+    if (w->slot_runs < w->slot_runs_max) link = slot_take(w);
     if (link != NULL) {
         w->slot_runs++;
         return link;

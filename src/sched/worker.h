@@ -42,8 +42,10 @@ struct rs_observations;
 struct rs_sched;
 
 // How many tasks from the slot run in a row before the queues get a turn: a pair that wakes each
-// other must not keep the others out.
-enum { RS_WORKER_SLOT_RUNS = 3 };
+// other has warm caches, but must not keep the others out. Where polls are short, as many as take
+// SLOT_NS.
+enum { RS_WORKER_SLOT_RUNS = 3, RS_WORKER_SLOT_RUNS_MAX = 15 };
+#define RS_WORKER_SLOT_NS (2 * ROUSE_NS_PER_US)
 // Every so many polls the injection queue goes first, and the driver is asked: neither may starve
 // behind a worker that keeps itself busy. Prime, so as not to fall into step with a program. Where
 // polls are so short that this is too often, four times as many; where they are long, as many as
@@ -73,7 +75,8 @@ struct rs_worker {
     uint32_t sentinel_quiet;                 // looks in a row at workers that did nothing
     uint32_t sentinel_seen[RS_WORKERS_MAX];  // the others' looks at their drivers, at the last one
     uint32_t tick;
-    uint32_t slot_runs;
+    uint32_t slot_runs;            // from the slot, since the queues had a turn
+    uint32_t slot_runs_max;        // by the length of polls as of the last look
     uint32_t next_look;            // the tick of the next look at the driver
     uint32_t look_interval;        // in ticks, as of the last one
     uint32_t looked_tick;          // when that was
