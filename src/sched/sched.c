@@ -119,7 +119,7 @@ enum {
     PLACEMENT_SLACK = 4,
     PLACEMENT_FRACTION = 16,
     PLACEMENT_RUN_FRACTION = 4,
-    PLACEMENT_RUN_MAX = 16,
+    PLACEMENT_RUN_MAX = 64,
 };
 
 static struct rs_worker *less_loaded(struct rs_sched *sched, struct rs_worker *worker)
