@@ -40,7 +40,8 @@ struct rouse_semaphore_acquire {
     int output;  // 0: the permits are the future's, until taken; -EBADF: closed
 };
 
-/// Takes `permits` as soon as there are so many, and everybody who came before has been served.
+/// Takes `permits` as soon as there are so many and everybody who came before has been served; none
+/// are taken at once.
 ///
 /// Errors:  -EBADF: the semaphore was closed.
 /// Owns:    the permits are the future's until rouse_semaphore_acquire_take(); dropped with it,
@@ -64,7 +65,7 @@ ROUSE_API void rouse_semaphore_acquire_take(struct rouse_semaphore_acquire *acqu
 ROUSE_API ROUSE_NODISCARD int rouse_semaphore_acquire(struct rouse_semaphore *semaphore,
                                                       uint64_t permits);
 
-/// Takes `permits` if they are there and nobody waits.
+/// Takes `permits` if they are there and nobody waits, or if it is none.
 ///
 /// Errors:  -EAGAIN; -EBADF: closed.
 /// Owns:    the caller owes a rouse_semaphore_release().

@@ -26,6 +26,18 @@ static inline void rs_cpu_relax(void)
 #endif
 }
 
+// Asks for the line of `at` for writing: it comes over once, where a load and a later write each
+// would have it come. (x86-64: without compiler flags __builtin_prefetch() asks for reading only.
+// A processor that does not know the instruction takes it for none.)
+static inline void rs_prefetch_write(const void *at)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)at));
+#else
+    __builtin_prefetch(at, 1);
+#endif
+}
+
 // A counter that goes on at one rate, for a fraction of what a look at the clock costs; 0 where
 // there is none. Other cores may be a little ahead or behind.
 static inline uint64_t rs_cpu_ticks(void)

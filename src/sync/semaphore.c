@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/cpu.h"
 #include "base/rmw.h"
 #include "fiber/direct.h"
 #include "sync/holder.h"
@@ -40,6 +41,7 @@ static inline int try_acquire(struct rouse_semaphore *semaphore, uint64_t permit
 
     do {
         if ((word & CLOSED) != 0) return -EBADF;
+        if (permits == 0) return 0;
         if ((word & WAITED) != 0 || word / PERMIT < permits) return -EAGAIN;
         // Acquire, with the release in rouse_semaphore_release() and serve(): what was done under
         // the permits before is seen. Relaxed on failure: nothing was learnt but the word.
@@ -91,7 +93,9 @@ static bool serve(struct rouse_semaphore *semaphore, uint64_t fresh, struct rs_b
 
     if ((word & WAITED) == 0) return false;
     word += fresh * PERMIT;
-    while ((word & CLOSED) == 0 && !rs_waitq_is_empty(q) && word / PERMIT >= q->first->want) {
+    // Without permits nobody need be asked how many he wants.
+    while ((word & CLOSED) == 0 && word >= PERMIT && !rs_waitq_is_empty(q) &&
+           word / PERMIT >= q->first->want) {
         full = rs_batch_is_full(batch);
         if (full) break;
         word -= q->first->want * PERMIT;
@@ -133,6 +137,7 @@ static bool give(struct rouse_semaphore *semaphore, uint64_t permits)
 
 void rouse_semaphore_release(struct rouse_semaphore *semaphore, uint64_t permits)
 {
+    rs_prefetch_write(semaphore);
     // Relaxed: only a guess for the exchange.
     uint64_t word = atomic_load_explicit(word_of(semaphore), memory_order_relaxed);
 
@@ -203,6 +208,8 @@ static rouse_poll acquire_poll(struct rouse_future *self, struct rouse_context *
 {
     struct rouse_semaphore_acquire *a = acquire_of(self);
 
+    // If only for the lock of the queue.
+    rs_prefetch_write(a->semaphore);
     if (!a->waiter.pushed) {
         if (!rouse_context_spend(cx)) return ROUSE_PENDING;
         a->output = try_acquire(a->semaphore, a->waiter.want);
@@ -299,6 +306,7 @@ int rouse_semaphore_acquire(struct rouse_semaphore *semaphore, uint64_t permits)
 {
     struct rouse_semaphore_acquire acquire;
 
+    rs_prefetch_write(semaphore);
     if (rs_direct_may_try()) {
         int err = try_acquire(semaphore, permits);
 

@@ -94,10 +94,19 @@ void rs_waitq_push(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
 void rs_waitq_push_front(struct rouse_wait_queue *q, struct rouse_waiter *waiter,
                          struct rouse_waker *waker);
 
+// Of the first one `prev` means nothing: who is behind it becomes the first without being written
+// to, since it may lie in another processor's cache.
 static inline void rs_waitq_unlink(struct rouse_wait_queue *q, const struct rouse_waiter *waiter)
 {
-    *(waiter->prev != NULL ? &waiter->prev->next : &q->first) = waiter->next;
-    *(waiter->next != NULL ? &waiter->next->prev : &q->last) = waiter->prev;
+    struct rouse_waiter *next = waiter->next;
+
+    if (waiter == q->first) {
+        q->first = next;
+        if (next == NULL) q->last = NULL;
+        return;
+    }
+    waiter->prev->next = next;
+    *(next != NULL ? &next->prev : &q->last) = waiter->prev;
 }
 
 // Takes a queued waiter out, into `state`, and moves its waker to `waker`.

@@ -249,6 +249,20 @@ static void keep_the_order(void)
     rouse_future_drop(&takers[1].acquire.base);
 }
 
+// Alone: of three the second leaves, then the third, which had come after it; another one comes.
+static void leave_from_behind(void)
+{
+    rouse_future_drop(&takers[1].acquire.base);
+    rouse_future_drop(&takers[2].acquire.base);
+    model_claim(!look(&takers[3]), "there is no permit");
+    rouse_semaphore_release(semaphore, 1);
+    model_claim(look(&takers[0]) && !look(&takers[3]), "who came first is served first");
+    rouse_semaphore_release(semaphore, 1);
+    model_claim(look(&takers[3]), "then the one who is left");
+    rouse_future_drop(&takers[0].acquire.base);
+    rouse_future_drop(&takers[3].acquire.base);
+}
+
 // ---- Close ----
 
 static void close_it(void)
@@ -360,6 +374,11 @@ const struct model_scenario model_semaphore_scenarios[] = {
      .about = "permits go to who came first, as many as he wants",
      .setup = make_heavy_waiter,
      .threads = {keep_the_order},
+     .check = check_two},
+    {.name = "semaphore_leave",
+     .about = "who leaves the queue from behind is out of it",
+     .setup = make_crowd,
+     .threads = {leave_from_behind},
      .check = check_two},
     {.name = "semaphore_crowd",
      .about = "one release serves many, in as many goes as it takes",

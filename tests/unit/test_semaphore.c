@@ -78,6 +78,23 @@ static bool has(uint64_t permits)
 
 // ---- Acquire and release ----
 
+static void none_at_once(void)
+{
+    struct turn queued;
+    struct turn none;
+
+    rouse_semaphore_init(&semaphore, 0);
+    (void)waits(&queued, 1);
+    begin(&none, 0);
+    claim(gets_it(&none) && rouse_semaphore_try_acquire(&semaphore, 0) == 0,
+          "who wants no permit has it at once, whoever waits");
+    rouse_semaphore_release(&semaphore, 1);
+    claim(gets_it(&queued), "and takes nothing from those who do");
+    drop(&queued);
+    drop(&none);
+    claim(has(1), "nor leaves anything");
+}
+
 static void permits(void)
 {
     struct rouse_semaphore three = ROUSE_SEMAPHORE_INIT(3);
@@ -408,6 +425,7 @@ int main(void)
     claim(panics(take_refused, NULL, "look at its output"), "nor a take of none");
     heap_watch();
     permits();
+    none_at_once();
     the_order();
     a_crowd();
     another_waker();
