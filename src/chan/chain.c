@@ -10,7 +10,6 @@
 
 #include "base/alloc.h"
 #include "base/rmw.h"
-#include "chan/element.h"
 #include "chan/spin.h"
 
 // What a chunk should have, and the least number of elements in it; both powers of two.
@@ -38,17 +37,6 @@ enum { TOLL_EACH = 256, TOLL_MAX = 15 };
 static size_t chunk_size(const struct rs_chain *chain)
 {
     return sizeof(struct rs_chunk) + chain->marks_at + chain->mask + 1;
-}
-
-static char *element_at(const struct rs_chain *chain, struct rs_chunk *chunk, uint64_t position)
-{
-    return chunk->places + (position & chain->mask) * chain->element_size;
-}
-
-static _Atomic char *mark_at(const struct rs_chain *chain, struct rs_chunk *chunk,
-                             uint64_t position)
-{
-    return (_Atomic char *)&chunk->places[chain->marks_at + (position & chain->mask)];
 }
 
 // Of a chunk that is ours alone: no element is in it, whatever its places hold.
@@ -216,9 +204,11 @@ static bool claim_next(struct rs_chain *chain, uint64_t *before, struct rs_chunk
 static inline int fill(struct rs_chain *chain, struct rs_chunk *chunk, uint64_t tail,
                        const void *element)
 {
-    rs_element_copy(element_at(chain, chunk, position_of(tail)), element, chain->element_size);
+    rs_element_copy(rs_chain_element_at(chain, chunk, position_of(tail)), element,
+                    chain->element_size);
     // Release, with the acquire in pop_one(): who sees the mark sees the element.
-    atomic_store_explicit(mark_at(chain, chunk, position_of(tail)), 1, memory_order_release);
+    atomic_store_explicit(rs_chain_mark_at(chain, chunk, position_of(tail)), 1,
+                          memory_order_release);
     return (tail & RECEIVER_WAITS) != 0;
 }
 
@@ -275,8 +265,8 @@ static int pop_one(struct rs_chain *chain, void *element)
 
         // Acquire, with the release in fill().
         if (chunk != NULL &&
-            atomic_load_explicit(mark_at(chain, chunk, head), memory_order_acquire) != 0) {
-            rs_element_copy(element, element_at(chain, chunk, head), chain->element_size);
+            atomic_load_explicit(rs_chain_mark_at(chain, chunk, head), memory_order_acquire) != 0) {
+            rs_element_copy(element, rs_chain_element_at(chain, chunk, head), chain->element_size);
             // Release, with the acquire in rs_chain_length(): the tail is not behind it.
             atomic_store_explicit(&chain->head, head + 1, memory_order_release);
             return 0;

@@ -32,6 +32,7 @@
 
 #include "base/cpu.h"
 #include "base/lock.h"
+#include "chan/element.h"
 
 struct rs_chunk {
     _Atomic(struct rs_chunk *) next;
@@ -72,6 +73,40 @@ static inline uint32_t rs_chain_toll(const struct rs_chain *chain)
 
 // 0; 1: and a receiver waits; -EPIPE: closed; -EAGAIN: as many as allowed; -ENOMEM.
 int rs_chain_push(struct rs_chain *chain, const void *element);
+
+static inline char *rs_chain_element_at(const struct rs_chain *chain, struct rs_chunk *chunk,
+                                        uint64_t position)
+{
+    return chunk->places + (position & chain->mask) * chain->element_size;
+}
+
+static inline _Atomic char *rs_chain_mark_at(const struct rs_chain *chain, struct rs_chunk *chunk,
+                                             uint64_t position)
+{
+    return (_Atomic char *)&chunk->places[chain->marks_at + (position & chain->mask)];
+}
+
+// Takes what is there, up to `count_max` and to the end of a chunk, for a receiver that is the only
+// one. Returns how many; 0: ask rs_chain_pop().
+static inline size_t rs_chain_pop_alone(struct rs_chain *chain, char *elements, size_t count_max)
+{
+    // Relaxed: ours, or of a receiver that has gone.
+    uint64_t head = atomic_load_explicit(&chain->head, memory_order_relaxed);
+    size_t count = 0;
+
+    // Acquire, with the release in fill().
+    while (head != chain->front_end && count < count_max &&
+           atomic_load_explicit(rs_chain_mark_at(chain, chain->front, head),
+                                memory_order_acquire) != 0) {
+        rs_element_copy(elements + count * chain->element_size,
+                        rs_chain_element_at(chain, chain->front, head), chain->element_size);
+        head++;
+        count++;
+    }
+    // Release, with the acquire in rs_chain_length(): the tail is not behind it.
+    if (count > 0) atomic_store_explicit(&chain->head, head, memory_order_release);
+    return count;
+}
 
 // Takes up to `count_max`. How many; -EAGAIN: empty; -EPIPE: and closed. `alone`: there is only one
 // receiver, who calls.

@@ -96,6 +96,10 @@ static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size
 
         if (ROUSE_UNLIKELY(waited)) rs_channel_serve_senders(ch);
         if (ROUSE_LIKELY(count != 0)) return count;
+    } else if (ROUSE_LIKELY(alone)) {
+        size_t count = rs_chain_pop_alone(&ch->chain, elements, count_max);
+
+        if (ROUSE_LIKELY(count > 0)) return (ssize_t)count;
     }
     return rs_channel_pop_slowly(ch, elements, count_max, alone);
 }

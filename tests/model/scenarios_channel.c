@@ -252,9 +252,30 @@ static void send_and_receive_and_send(void)
     rouse_channel_receiver_unref(rx);
 }
 
+// The second time as a receiver that is the only one does, if it is within a chunk.
+static void send_and_receive_twice(void)
+{
+    int *element = &numbers[0];
+
+    numbers[0] = 10;
+    for (int i = 0; i < 2; i++) {
+        model_claim(rouse_channel_try_send(tx, &element) == 0, "it is sent");
+        model_claim(rouse_channel_try_receive(rx, &element) == 0, "there is an element");
+    }
+    rouse_channel_sender_unref(tx);
+    rouse_channel_receiver_unref(rx);
+}
+
 static void look_from_here(void)
 {
     model_claim(rouse_channel_sender_length(tx) <= 1, "no more than there ever are");
+    rouse_channel_sender_unref(tx);
+}
+
+// At two: what has been received may be seen late.
+static void look_at_two_from_here(void)
+{
+    model_claim(rouse_channel_sender_length(tx) <= 2, "no more than were sent");
     rouse_channel_sender_unref(tx);
 }
 
@@ -379,6 +400,11 @@ const struct model_scenario model_channel_scenarios[] = {
      .setup = make_unbounded_2_1,
      .threads = {send_1, look_from_here, receive_1},
      .check = check_1},
+    {.name = "channel_unbounded_length_alone",
+     .about = "the same while an only receiver takes elements",
+     .setup = make_unbounded_2_1,
+     .threads = {send_and_receive_twice, look_at_two_from_here},
+     .check = claim_wakers},
     {.name = "channel_unbounded_two_senders",
      .about = "two senders without a bound",
      .setup = make_unbounded_2_1,
