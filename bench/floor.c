@@ -2,11 +2,27 @@
 //
 // The floor of each row: a bare loop over the part of the work that no runtime gets around, with
 // nothing of rouse in it. What the difference to it buys is named in docs/performance.md. The loops
-// stand in floor/; they run on one thread, but for those whose work is to wake another one.
+// stand in floor/; they run on one thread, but for those whose work is to wake another one, and for
+// locks that two workers share.
 
 #include "floor/floor.h"
 
 #include "bench.h"
+
+static int mutex(struct bench *bench)
+{
+    return bench->workers == 1 ? floor_mutex(bench) : floor_shared_mutex(bench);
+}
+
+static int rwlock(struct bench *bench)
+{
+    return bench->workers == 1 ? floor_mutex(bench) : floor_shared_rwlock(bench);
+}
+
+static int semaphore(struct bench *bench)
+{
+    return bench->workers == 1 ? floor_semaphore(bench) : floor_shared_semaphore(bench);
+}
 
 static const struct bench_case cases[] = {
     {"spawn_many", 1000000, floor_spawn_many},
@@ -23,10 +39,10 @@ static const struct bench_case cases[] = {
     {"notify", 1000000, floor_notify},
     {"broadcast", 1000000, floor_broadcast},
     {"watch", 1000000, floor_watch},
-    {"mutex", 640000, floor_mutex},
+    {"mutex", 640000, mutex},
     {"mutex_held", 640000, floor_mutex_held},
-    {"rwlock", 640000, floor_mutex},
-    {"semaphore", 640000, floor_semaphore},
+    {"rwlock", 640000, rwlock},
+    {"semaphore", 640000, semaphore},
     {"select3", 1000000, floor_select3},
     {"select3_wait", 1000000, floor_select3_wait},
     {"timer_ic", 1000000, floor_timer_ic},

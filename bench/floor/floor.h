@@ -32,6 +32,11 @@ int floor_semaphore(struct bench *bench);
 int floor_select3(struct bench *bench);
 int floor_select3_wait(struct bench *bench);
 
+// shared.c: the same by two threads.
+int floor_shared_mutex(struct bench *bench);
+int floor_shared_rwlock(struct bench *bench);
+int floor_shared_semaphore(struct bench *bench);
+
 // timers.c
 int floor_timer_ic(struct bench *bench);
 int floor_timer_bulk(struct bench *bench);
