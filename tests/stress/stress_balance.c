@@ -11,7 +11,7 @@
 
 #include "stress.h"
 
-enum { ROUNDS = 6, SLEEPERS = 32, PIPES = 8, FIBERS = 1000, CONNECTIONS = 400 };
+enum { ROUNDS = 12, SLEEPERS = 32, PIPES = 8, FIBERS = 1000, CONNECTIONS = 400 };
 
 #define LATE_MAX_NS (30 * ROUSE_NS_PER_MS)
 #define STUCK_NS (150 * ROUSE_NS_PER_MS)
