@@ -206,7 +206,8 @@ static inline int fill(struct rs_chain *chain, struct rs_chunk *chunk, uint64_t 
 {
     rs_element_copy(rs_chain_element_at(chain, chunk, position_of(tail)), element,
                     chain->element_size);
-    // Release, with the acquire in pop_one(): who sees the mark sees the element.
+    // Release, with the acquire in pop_one() and rs_chain_pop_alone(): who sees the mark sees the
+    // element.
     atomic_store_explicit(rs_chain_mark_at(chain, chunk, position_of(tail)), 1,
                           memory_order_release);
     return (tail & RECEIVER_WAITS) != 0;
