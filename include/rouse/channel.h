@@ -194,6 +194,7 @@ struct rouse_channel_receive {
     size_t count_max;
     struct rouse_waiter waiter;
     ssize_t output;  // how many, at least 1, or a negative errno
+    bool listens;    // rather than waits in the queue
 };
 
 /// Receives the next element into `*element`.

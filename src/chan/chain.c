@@ -20,13 +20,7 @@
 #define RS_CHAIN_CHUNK_CAPACITY_MIN 8
 #endif
 
-enum {
-    RECEIVER_WAITS = 1 << 0,
-    CLOSED = 1 << 1,
-    INSTALLING = 1 << 2,
-    POSITION_SHIFT = 3,
-    POSITION = 1 << POSITION_SHIFT
-};
+enum { INSTALLING = RS_CHAIN_INSTALLING, POSITION = 1 << RS_CHAIN_POSITION_SHIFT };
 
 // One operation for each so many elements, which are few enough to stay in the caches; and as many
 // at most, so that a turn of a sender remains worth the switch to it.
@@ -108,7 +102,7 @@ void rs_chain_deinit(struct rs_chain *chain)
 
 static uint64_t position_of(uint64_t tail)
 {
-    return tail >> POSITION_SHIFT;
+    return tail >> RS_CHAIN_POSITION_SHIFT;
 }
 
 static bool is_at_limit(const struct rs_chain *chain, uint64_t position)
@@ -139,7 +133,13 @@ static void install(struct rs_chain *chain, struct rs_chunk *last, struct rs_chu
     // Relaxed: published by the next.
     atomic_store_explicit(&chain->last, chunk, memory_order_relaxed);
     // Release, with the acquire in claim().
-    rs_fetch_and_64(&chain->tail, ~(uint64_t)INSTALLING, memory_order_release);
+    rs_fetch_and_64(&chain->tail.word, ~(uint64_t)INSTALLING, memory_order_release);
+}
+
+// The tail after an element was sent.
+static uint64_t sent(uint64_t tail)
+{
+    return (tail & ~(uint64_t)RS_TAIL_LISTENS) + POSITION;
 }
 
 // Takes a place. 0, with the tail before, and its chunk; -EPIPE, -EAGAIN, -ENOMEM. `*fresh` is a
@@ -147,19 +147,20 @@ static void install(struct rs_chain *chain, struct rs_chunk *last, struct rs_chu
 static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chunk,
                  struct rs_chunk **fresh)
 {
-    // Acquire, here and below, with the release in install(): the last chunk is seen. And with the
-    // release below: what a later tail's chunk is, is written after we have read ours.
-    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_acquire);
+    // Acquire, here and below, with the release in install(): the last chunk is seen. With the
+    // release below: what a later tail's chunk is, is written after we have read ours. And with the
+    // release in rs_tail_listen(), where the exchange takes LISTENS away.
+    uint64_t tail = atomic_load_explicit(&chain->tail.word, memory_order_acquire);
     int rounds = 0;
 
     for (;;) {
         bool first = (position_of(tail) & chain->mask) == 0;
 
-        if ((tail & CLOSED) != 0) return -EPIPE;
+        if ((tail & RS_TAIL_CLOSED) != 0) return -EPIPE;
         if (is_at_limit(chain, position_of(tail))) return -EAGAIN;
         if (ROUSE_UNLIKELY((tail & INSTALLING) != 0)) {
             rs_spin(&rounds);
-            tail = atomic_load_explicit(&chain->tail, memory_order_acquire);
+            tail = atomic_load_explicit(&chain->tail.word, memory_order_acquire);
             continue;
         }
         if (ROUSE_UNLIKELY(first) && *fresh == NULL) {
@@ -168,9 +169,9 @@ static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chu
         }
         // Relaxed: see above.
         *chunk = atomic_load_explicit(&chain->last, memory_order_relaxed);
-        if (rs_compare_exchange_weak_64(&chain->tail, &tail,
-                                        tail + POSITION + (first ? INSTALLING : 0),
-                                        memory_order_release, memory_order_acquire)) {
+        if (rs_compare_exchange_weak_64(&chain->tail.word, &tail,
+                                        sent(tail) + (first ? INSTALLING : 0), memory_order_acq_rel,
+                                        memory_order_acquire)) {
             *before = tail;
             if (ROUSE_LIKELY(!first)) return 0;
             install(chain, *chunk, *fresh);
@@ -187,20 +188,20 @@ static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chu
 static bool claim_next(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chunk)
 {
     // Acquire, and the release below: as in claim().
-    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&chain->tail.word, memory_order_acquire);
 
-    if ((tail & (CLOSED | INSTALLING)) != 0 || (position_of(tail) & chain->mask) == 0 ||
+    if ((tail & (RS_TAIL_CLOSED | INSTALLING)) != 0 || (position_of(tail) & chain->mask) == 0 ||
         chain->count_max < INT64_MAX) {
         return false;
     }
     *before = tail;
     // Relaxed, and on failure: see claim(), which looks anew.
     *chunk = atomic_load_explicit(&chain->last, memory_order_relaxed);
-    return rs_compare_exchange_strong_64(&chain->tail, &tail, tail + POSITION, memory_order_release,
+    return rs_compare_exchange_strong_64(&chain->tail.word, &tail, sent(tail), memory_order_acq_rel,
                                          memory_order_relaxed);
 }
 
-// Puts an element into a place that is ours. 1 if a receiver waits for it, else 0.
+// Puts an element into a place that is ours. Returns who waits for it.
 static inline int fill(struct rs_chain *chain, struct rs_chunk *chunk, uint64_t tail,
                        const void *element)
 {
@@ -210,7 +211,7 @@ static inline int fill(struct rs_chain *chain, struct rs_chunk *chunk, uint64_t 
     // element.
     atomic_store_explicit(rs_chain_mark_at(chain, chunk, position_of(tail)), 1,
                           memory_order_release);
-    return (tail & RECEIVER_WAITS) != 0;
+    return rs_tail_waiting(tail);
 }
 
 __attribute__((noinline)) static int push_slowly(struct rs_chain *chain, const void *element)
@@ -273,9 +274,9 @@ static int pop_one(struct rs_chain *chain, void *element)
             return 0;
         }
         // Relaxed: it counts, the marks publish.
-        uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
+        uint64_t tail = atomic_load_explicit(&chain->tail.word, memory_order_relaxed);
 
-        if (position_of(tail) == head) return (tail & CLOSED) != 0 ? -EPIPE : -EAGAIN;
+        if (position_of(tail) == head) return (tail & RS_TAIL_CLOSED) != 0 ? -EPIPE : -EAGAIN;
         rs_spin(&rounds);  // the sender is about to fill it
     }
 }
@@ -293,50 +294,7 @@ ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, b
     return count > 0 ? (ssize_t)count : err;
 }
 
-// ---- Closed, and waited for ----
-
-bool rs_chain_close(struct rs_chain *chain)
-{
-    return (rs_fetch_or_64(&chain->tail, CLOSED, memory_order_relaxed) & CLOSED) == 0;
-}
-
-bool rs_chain_is_closed(const struct rs_chain *chain)
-{
-    return (atomic_load_explicit(&chain->tail, memory_order_relaxed) & CLOSED) != 0;
-}
-
-// Nothing is there to receive, but something may come.
-static bool is_empty(uint64_t tail, uint64_t head)
-{
-    return position_of(tail) == head && (tail & CLOSED) == 0;
-}
-
-bool rs_chain_wait_for_element(struct rs_chain *chain)
-{
-    // Relaxed, all: of this exchange and that of a sender one comes first. Where the bit is set
-    // already, by invariant 4 of channel.h, one that this load does not show comes after it, and
-    // its sender comes for the lock. A head that is out of date is behind the tail.
-    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
-
-    if ((tail & RECEIVER_WAITS) == 0) {
-        tail = rs_fetch_or_64(&chain->tail, RECEIVER_WAITS, memory_order_relaxed);
-    }
-    return is_empty(tail, atomic_load_explicit(&chain->head, memory_order_relaxed));
-}
-
-void rs_chain_nobody_waits_for_element(struct rs_chain *chain)
-{
-    rs_fetch_and_64(&chain->tail, ~(uint64_t)RECEIVER_WAITS, memory_order_relaxed);
-}
-
-bool rs_chain_seems_empty(const struct rs_chain *chain)
-{
-    // Relaxed, both: a head that is out of date is behind the tail.
-    uint64_t head = atomic_load_explicit(&chain->head, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
-
-    return is_empty(tail, head);
-}
+// ---- Looked at ----
 
 size_t rs_chain_length(const struct rs_chain *chain)
 {
@@ -349,7 +307,7 @@ size_t rs_chain_length(const struct rs_chain *chain)
         // Acquire, with the release in pop_one(): the tail is not behind it.
         head = atomic_load_explicit(&chain->head, memory_order_acquire);
         // Relaxed, both: they are only counted and compared.
-        tail = atomic_load_explicit(&chain->tail, memory_order_relaxed);
+        tail = atomic_load_explicit(&chain->tail.word, memory_order_relaxed);
         again = atomic_load_explicit(&chain->head, memory_order_relaxed);
     } while (again != head);
     return (size_t)(position_of(tail) - head);

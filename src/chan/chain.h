@@ -3,7 +3,7 @@
 // The queue of an unbounded channel: a list of chunks of elements. Senders take places in the last
 // chunk, each by one compare-exchange of the tail; receivers take from the first.
 //
-//     tail: | position 61 | INSTALLING | CLOSED | RECEIVER_WAITS |
+//     tail: | position 60 | INSTALLING | LISTENS | CLOSED | RECEIVER_WAITS |
 //
 //     receivers -> front -> chunk -> chunk <- last <- senders
 //                  (of which some is taken)
@@ -17,8 +17,6 @@
 // 3. The front and `head` change under `front_lock`, or without it by a receiver that is the only
 //    one. A chunk that is taken empty stays the front until the next is linked: that was the last
 //    touch of it by a sender.
-// 4. A waiter sets its bit by an exchange that finds the chain empty still. A sender takes a place
-//    by an exchange of the same word, and so sees the bit, or comes first.
 
 #ifndef RS_CHAN_CHAIN_H
 #define RS_CHAN_CHAIN_H
@@ -33,6 +31,9 @@
 #include "base/cpu.h"
 #include "base/lock.h"
 #include "chan/element.h"
+#include "chan/tail.h"
+
+enum { RS_CHAIN_INSTALLING = 1 << RS_TAIL_FLAGS, RS_CHAIN_POSITION_SHIFT = RS_TAIL_FLAGS + 1 };
 
 struct rs_chunk {
     _Atomic(struct rs_chunk *) next;
@@ -46,7 +47,7 @@ struct rs_chain {
     size_t marks_at;  // in a chunk's places
     const struct rouse_allocator *allocator;
     char apart_1[RS_CACHE_LINE];
-    _Atomic uint64_t tail;
+    struct rs_tail tail;
     _Atomic(struct rs_chunk *) last;
     _Atomic(struct rs_chunk *) first;  // the link to the very first chunk
     _Atomic(struct rs_chunk *) spare;  // an empty one, to be installed next
@@ -71,7 +72,7 @@ static inline uint32_t rs_chain_toll(const struct rs_chain *chain)
     return atomic_load_explicit(&chain->toll, memory_order_relaxed);
 }
 
-// 0; 1: and a receiver waits; -EPIPE: closed; -EAGAIN: as many as allowed; -ENOMEM.
+// 0, or rs_tail_waiting(); -EPIPE: closed; -EAGAIN: as many as allowed; -ENOMEM.
 int rs_chain_push(struct rs_chain *chain, const void *element);
 
 static inline char *rs_chain_element_at(const struct rs_chain *chain, struct rs_chunk *chunk,
@@ -112,17 +113,12 @@ static inline size_t rs_chain_pop_alone(struct rs_chain *chain, char *elements, 
 // receiver, who calls.
 ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, bool alone);
 
-// True for the call that closed it.
-bool rs_chain_close(struct rs_chain *chain);
-
-// Under the lock of the queue of those who wait: true if the chain is empty, and its senders know
-// that somebody waits.
-bool rs_chain_wait_for_element(struct rs_chain *chain);
-void rs_chain_nobody_waits_for_element(struct rs_chain *chain);
-
 size_t rs_chain_length(const struct rs_chain *chain);
-// Nothing to receive, and it is not closed, as far as a look tells.
-bool rs_chain_seems_empty(const struct rs_chain *chain);
-bool rs_chain_is_closed(const struct rs_chain *chain);
+
+// By the tail's word and the head: nothing is there to receive, but something may come.
+static inline bool rs_chain_is_empty(uint64_t tail, uint64_t head)
+{
+    return tail >> RS_CHAIN_POSITION_SHIFT == head && (tail & RS_TAIL_CLOSED) == 0;
+}
 
 #endif

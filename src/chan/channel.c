@@ -63,15 +63,6 @@ int rouse_channel_new(struct rouse_channel_sender **sender,
 
 // ---- The queues ----
 
-void rs_channel_nobody_waits_for_element(struct rs_channel *ch)
-{
-    if (ch->is_bounded) {
-        rs_ring_nobody_waits_for_element(&ch->ring);
-    } else {
-        rs_chain_nobody_waits_for_element(&ch->chain);
-    }
-}
-
 void rs_channel_nobody_waits_for_place(struct rs_channel *ch)
 {
     if (ch->is_bounded) rs_ring_nobody_waits_for_place(&ch->ring);
@@ -86,9 +77,19 @@ void rs_channel_wake_receiver(struct rs_channel *ch)
     if (!rs_waitq_is_empty(q)) {
         rs_waitq_settle(q, q->first, RS_WAITER_RELEASED, &waker);
     } else {
-        rs_channel_nobody_waits_for_element(ch);
+        rs_tail_nobody_waits(rs_channel_tail(ch));
     }
     rs_waitq_unlock(q);
+    rouse_waker_wake(&waker);
+}
+
+void rs_channel_wake_listener(struct rs_channel *ch)
+{
+    struct rouse_waiter *waiter = rs_channel_tail(ch)->listener;
+    struct rouse_waker waker = waiter->waker;
+
+    // Release, with the acquire in still_listens() and stop_listening(): we are done with it.
+    atomic_store_explicit(rs_waiter_state_of(waiter), RS_WAITER_RELEASED, memory_order_release);
     rouse_waker_wake(&waker);
 }
 
@@ -141,18 +142,22 @@ static void release_all(struct rs_channel *ch, struct rouse_wait_queue *q,
     (void)rs_batch_wake(&batch);
 }
 
+static void nobody_waits_for_element(struct rs_channel *ch)
+{
+    rs_tail_nobody_waits(rs_channel_tail(ch));
+}
+
 void rs_channel_release_receivers(struct rs_channel *ch)
 {
-    release_all(ch, &ch->receiving, rs_channel_nobody_waits_for_element);
+    if (rs_tail_unlisten(rs_channel_tail(ch))) rs_channel_wake_listener(ch);
+    release_all(ch, &ch->receiving, nobody_waits_for_element);
 }
 
 // ---- The ends ----
 
 static void close_channel(struct rs_channel *ch)
 {
-    bool first = ch->is_bounded ? rs_ring_close(&ch->ring) : rs_chain_close(&ch->chain);
-
-    if (!first) return;
+    if (!rs_tail_close(rs_channel_tail(ch))) return;
     release_all(ch, &ch->sending, rs_channel_nobody_waits_for_place);
     rs_channel_release_receivers(ch);
 }
@@ -207,7 +212,7 @@ void rouse_channel_receiver_unref(struct rouse_channel_receiver *receiver)
     struct rs_channel *ch = rs_channel_of_receiver(receiver);
 
     if (ch == NULL) return;
-    // Release, with the acquire in rs_channel_pop(): the last one takes out what is left after
+    // Release, with the acquire in rs_channel_is_alone(): the last one takes out what is left after
     // everything the others did.
     if (atomic_fetch_sub_explicit(&ch->receivers, 1, memory_order_release) != 1) return;
     close_channel(ch);
@@ -229,7 +234,7 @@ static size_t length_of(struct rs_channel *ch)
 
 static bool is_closed(struct rs_channel *ch)
 {
-    return ch->is_bounded ? rs_ring_is_closed(&ch->ring) : rs_chain_is_closed(&ch->chain);
+    return rs_tail_is_closed(rs_channel_tail(ch));
 }
 
 size_t rouse_channel_receiver_length(const struct rouse_channel_receiver *receiver)

@@ -11,6 +11,11 @@
 // 4. A queue's bit (a sender waits, a receiver waits) is set before a waiter is pushed, and cleared
 //    under the queue's lock when none is left. That of the receivers outlives the last of them,
 //    until the next sender finds nobody: one that waits for each element sets it once.
+// 5. A receiver that is the only one does without the queue and its lock: it listens, by a bit of
+//    the tail. A sender whose exchange takes the bit away is handed the waiter with it, and owes it
+//    the wake. To have the waiter back, for another waker or for a drop, the receiver takes the bit
+//    away itself; if a sender was faster, that one is a few instructions from its last touch of
+//    the waiter, and is waited for.
 
 #ifndef RS_CHAN_CHANNEL_H
 #define RS_CHAN_CHANNEL_H
@@ -19,6 +24,7 @@
 
 #include "chan/chain.h"
 #include "chan/ring.h"
+#include "chan/tail.h"
 #include "sync/wait_queue.h"
 
 // What each operation reads comes first, beside what it reads of its queue.
@@ -51,6 +57,21 @@ static inline struct rs_channel *rs_channel_of_receiver(
     return (struct rs_channel *)(uintptr_t)receiver;
 }
 
+static inline struct rs_tail *rs_channel_tail(struct rs_channel *ch)
+{
+    return ch->is_bounded ? &ch->ring.tail : &ch->chain.tail;
+}
+
+// By the tail's word: nothing is there to receive, but something may come.
+static inline bool rs_channel_is_empty(const struct rs_channel *ch, uint64_t tail)
+{
+    // Relaxed: a head that is out of date is behind the tail.
+    return ch->is_bounded
+               ? rs_ring_is_empty(tail, atomic_load_explicit(&ch->ring.head, memory_order_relaxed))
+               : rs_chain_is_empty(tail,
+                                   atomic_load_explicit(&ch->chain.head, memory_order_relaxed));
+}
+
 // What a future's init leaves of its waiter: the rest is written when it is pushed.
 static inline void rs_channel_waiter_init(struct rouse_waiter *waiter)
 {
@@ -61,13 +82,24 @@ static inline void rs_channel_waiter_init(struct rouse_waiter *waiter)
 // ---- The queues ----
 
 void rs_channel_wake_receiver(struct rs_channel *ch);
+// After LISTENS was taken away: wakes the receiver that listened.
+void rs_channel_wake_listener(struct rs_channel *ch);
 // Reserves places for those who wait for one, in their order.
 void rs_channel_serve_senders(struct rs_channel *ch);
 // Under the lock of the queue.
 void rs_channel_nobody_waits_for_place(struct rs_channel *ch);
-void rs_channel_nobody_waits_for_element(struct rs_channel *ch);
 // All have been sent that will ever be.
 void rs_channel_release_receivers(struct rs_channel *ch);
+
+// After an element was sent: wakes one of those who wait for it.
+static inline void rs_channel_sent(struct rs_channel *ch, int waiting)
+{
+    if ((waiting & RS_TAIL_LISTENS) != 0) {
+        rs_channel_wake_listener(ch);
+    } else if (waiting != 0) {
+        rs_channel_wake_receiver(ch);
+    }
+}
 
 // 0, -EAGAIN, -EPIPE, and without a bound -ENOMEM.
 static inline int rs_channel_push(struct rs_channel *ch, const void *element)
@@ -76,19 +108,25 @@ static inline int rs_channel_push(struct rs_channel *ch, const void *element)
                                            : rs_chain_push(&ch->chain, element);
 
     if (ROUSE_LIKELY(err <= 0)) return err;
-    rs_channel_wake_receiver(ch);
+    rs_channel_sent(ch, err);
     return 0;
 }
 
 __attribute__((noinline)) ssize_t rs_channel_pop_slowly(struct rs_channel *ch, char *elements,
                                                         size_t count_max, bool alone);
 
-// How many were received, 1 to `count_max`; or -EAGAIN, -EPIPE.
-static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size_t count_max)
+// There is one receiver.
+static inline bool rs_channel_is_alone(const struct rs_channel *ch)
 {
     // Acquire, with the release in rouse_channel_receiver_unref(): one that was not alone sees what
     // the others did.
-    bool alone = atomic_load_explicit(&ch->receivers, memory_order_acquire) <= 1;
+    return atomic_load_explicit(&ch->receivers, memory_order_acquire) <= 1;
+}
+
+// How many were received, 1 to `count_max`; or -EAGAIN, -EPIPE.
+static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size_t count_max)
+{
+    bool alone = rs_channel_is_alone(ch);
 
     if (ROUSE_LIKELY(ch->is_bounded && alone)) {
         bool waited = false;

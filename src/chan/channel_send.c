@@ -22,11 +22,9 @@ static void unreserve(struct rs_channel *ch)
 
 static void push_reserved(struct rs_channel *ch, const void *element)
 {
-    bool waited;
     bool ended;
 
-    rs_ring_push_reserved(&ch->ring, element, &waited, &ended);
-    if (waited) rs_channel_wake_receiver(ch);
+    rs_channel_sent(ch, rs_ring_push_reserved(&ch->ring, element, &ended));
     if (ended) rs_channel_release_receivers(ch);
 }
 
@@ -40,7 +38,7 @@ static bool queue_for_place(struct rs_channel *ch, struct rouse_waiter *waiter,
 
     rs_waitq_lock(q);
     bool wait = rs_ring_wait_for_place(&ch->ring) ||
-                (!rs_waitq_is_empty(q) && !rs_ring_is_closed(&ch->ring));
+                (!rs_waitq_is_empty(q) && !rs_tail_is_closed(&ch->ring.tail));
 
     if (wait) {
         rs_waitq_push(q, waiter, waker);

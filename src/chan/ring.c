@@ -41,7 +41,8 @@ void rs_ring_init(struct rs_ring *ring, char *slots, size_t element_size, size_t
     ring->element_size = element_size;
     ring->slot_size = slot_size(element_size);
     // Relaxed, all: not shared yet.
-    atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
+    ring->tail.listener = NULL;
+    atomic_store_explicit(&ring->tail.word, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->seen, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->next, 0, memory_order_relaxed);
@@ -69,23 +70,25 @@ bool rs_ring_reserve_for_waiter(struct rs_ring *ring)
 // The tail before the last reserved place of a closed ring was used, or given back.
 static bool is_last_place(uint64_t before)
 {
-    return (before & RS_RING_CLOSED) != 0 && rs_ring_reserved_of(before) == 1;
+    return (before & RS_TAIL_CLOSED) != 0 && rs_ring_reserved_of(before) == 1;
 }
 
-void rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *waited, bool *ended)
+int rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *ended)
 {
-    uint64_t before =
-        rs_fetch_add_64(&ring->tail, RS_RING_POSITION - RS_RING_RESERVED, memory_order_relaxed);
+    // Relaxed: only a guess for the exchange.
+    uint64_t before = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
 
+    while (!rs_ring_advance(ring, &before, RS_RING_POSITION - RS_RING_RESERVED)) {
+    }
     rs_ring_put(ring, rs_ring_position_of(before), element);
-    *waited = (before & RS_RING_RECEIVER_WAITS) != 0;
     *ended = is_last_place(before);
+    return rs_tail_waiting(before);
 }
 
 bool rs_ring_unreserve(struct rs_ring *ring, bool *ended)
 {
     // Seq_cst, both, with rs_ring_wait_for_place(): see the head of this file.
-    uint64_t before = rs_fetch_sub_64(&ring->tail, RS_RING_RESERVED, memory_order_seq_cst);
+    uint64_t before = rs_fetch_sub_64(&ring->tail.word, RS_RING_RESERVED, memory_order_seq_cst);
 
     *ended = is_last_place(before);
     return (atomic_load_explicit(&ring->head, memory_order_seq_cst) & RS_RING_SENDER_WAITS) != 0;
@@ -123,7 +126,7 @@ static int pop_one(struct rs_ring *ring, void *element, bool *waited)
             *waited = *waited || (head & RS_RING_SENDER_WAITS) != 0;
             return 0;
         }
-        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+        uint64_t tail = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
 
         if (rs_ring_position_of(tail) == position) return rs_ring_is_ended(tail) ? -EPIPE : -EAGAIN;
         // Another receiver was faster, or the sender is about to fill the slot.
@@ -146,18 +149,7 @@ ssize_t rs_ring_pop(struct rs_ring *ring, char *elements, size_t count_max, bool
     return count > 0 ? (ssize_t)count : err;
 }
 
-// ---- Closed ----
-
-bool rs_ring_close(struct rs_ring *ring)
-{
-    return (rs_fetch_or_64(&ring->tail, RS_RING_CLOSED, memory_order_relaxed) & RS_RING_CLOSED) ==
-           0;
-}
-
-bool rs_ring_is_closed(const struct rs_ring *ring)
-{
-    return (atomic_load_explicit(&ring->tail, memory_order_relaxed) & RS_RING_CLOSED) != 0;
-}
+// ---- Looked at ----
 
 size_t rs_ring_length(const struct rs_ring *ring)
 {
@@ -172,7 +164,7 @@ size_t rs_ring_length(const struct rs_ring *ring)
         head = atomic_load_explicit(&ring->head, memory_order_acquire);
         // Acquire, with the release in rs_ring_claim(): a head that the sender moved himself, or
         // saw moved, is not read as it was before.
-        tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+        tail = atomic_load_explicit(&ring->tail.word, memory_order_acquire);
         // Relaxed: only compared.
         again = atomic_load_explicit(&ring->head, memory_order_relaxed);
     } while (rs_ring_position_of(again) != rs_ring_position_of(head));
@@ -184,32 +176,13 @@ size_t rs_ring_length(const struct rs_ring *ring)
 
 // ---- Waited for ----
 
-bool rs_ring_wait_for_element(struct rs_ring *ring)
-{
-    // Relaxed, all: where the bit is set already, by invariant 4 of channel.h, an exchange that
-    // this load does not show comes after it, and its sender comes for the lock.
-    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-
-    if ((tail & RS_RING_RECEIVER_WAITS) == 0) {
-        tail = rs_fetch_or_64(&ring->tail, RS_RING_RECEIVER_WAITS, memory_order_relaxed);
-    }
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-
-    return rs_ring_is_empty(tail, head);
-}
-
-void rs_ring_nobody_waits_for_element(struct rs_ring *ring)
-{
-    rs_fetch_and_64(&ring->tail, ~(uint64_t)RS_RING_RECEIVER_WAITS, memory_order_relaxed);
-}
-
 bool rs_ring_wait_for_place(struct rs_ring *ring)
 {
     // Seq_cst, both, with rs_ring_unreserve(): see the head of this file.
     uint64_t head = rs_fetch_or_64(&ring->head, RS_RING_SENDER_WAITS, memory_order_seq_cst);
-    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_seq_cst);
+    uint64_t tail = atomic_load_explicit(&ring->tail.word, memory_order_seq_cst);
 
-    return (tail & RS_RING_CLOSED) == 0 && rs_ring_is_full(ring, tail, head);
+    return (tail & RS_TAIL_CLOSED) == 0 && rs_ring_is_full(ring, tail, head);
 }
 
 void rs_ring_nobody_waits_for_place(struct rs_ring *ring)

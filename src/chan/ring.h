@@ -4,8 +4,8 @@
 // Vyukov's bounded MPMC queue (each slot has a number that says whose turn it is), with the number
 // of reserved places, and whether somebody waits, in the words that senders and receivers exchange.
 //
-//     tail: | position 32 | reserved 28 | CLOSED | RECEIVER_WAITS |    changed by senders
-//     head: | position 32 |                          SENDER_WAITS |     changed by receivers
+//     tail: | position 32 | reserved 28 | LISTENS | CLOSED | RECEIVER_WAITS |  changed by senders
+//     head: | position 32 |                                    SENDER_WAITS |  changed by receivers
 //
 // 1. head's position <= tail's position <= head's + capacity - reserved, modulo 2^32.
 // 2. A slot's number is its position when it is free for the sender of that position, one more when
@@ -21,10 +21,11 @@
 //    touch the line of receivers once in a while only.
 //
 // The words count and the slots publish: an element is seen through the number of its slot, and so
-// is that its place is free. So the accesses to the words are relaxed, but for two cases. Release
-// when one moves, with acquire when the length is asked for, so that it is of one moment. And a
-// place that was reserved is given back in `tail`, while who waits for one says so in `head`: each
-// side reads the other's word after it has changed its own, all seq_cst, and one sees the other.
+// is that its place is free. So the accesses to the words are relaxed, but for three cases. Release
+// when one moves, with acquire when the length is asked for, so that it is of one moment. Acquire
+// when the tail moves, for the receiver that may listen: see tail.h. And a place that was reserved
+// is given back in `tail`, while who waits for one says so in `head`: each side reads the other's
+// word after it has changed its own, all seq_cst, and one sees the other.
 //
 // Who may call at once: everything, by any thread.
 
@@ -42,12 +43,13 @@
 #include "base/cpu.h"
 #include "base/rmw.h"
 #include "chan/element.h"
+#include "chan/tail.h"
 
 enum { RS_RING_CAPACITY_MAX = (1 << 28) - 1 };
 
 #define RS_RING_RESERVED (UINT64_C(1) << 4)
 #define RS_RING_POSITION (UINT64_C(1) << 32)
-enum { RS_RING_RECEIVER_WAITS = 1 << 0, RS_RING_CLOSED = 1 << 1, RS_RING_SENDER_WAITS = 1 << 0 };
+enum { RS_RING_SENDER_WAITS = 1 << 0 };
 
 struct rs_slot {
     _Atomic uint32_t number;
@@ -62,7 +64,7 @@ struct rs_ring {
     size_t element_size;
     size_t slot_size;
     char apart_1[RS_CACHE_LINE];
-    _Atomic uint64_t tail;
+    struct rs_tail tail;
     _Atomic uint64_t seen;
     char apart_2[RS_CACHE_LINE];
     _Atomic uint64_t head;
@@ -129,33 +131,43 @@ static inline bool rs_ring_look(struct rs_ring *ring, uint64_t tail, bool waiter
     return !rs_ring_is_full(ring, tail, *head);
 }
 
+// Adds `step` to the tail, if that is `*tail` still. An element takes LISTENS away, a place that is
+// only reserved does not.
+static inline bool rs_ring_advance(struct rs_ring *ring, uint64_t *tail, uint64_t step)
+{
+    uint64_t heard = step != RS_RING_RESERVED ? RS_TAIL_LISTENS : 0;
+
+    // Release, with the acquire in rs_ring_length(). Acquire, with the release in rs_tail_listen():
+    // the listener is there.
+    return rs_compare_exchange_weak_64(&ring->tail.word, tail, (*tail & ~heard) + step,
+                                       memory_order_acq_rel, memory_order_relaxed);
+}
+
 // Adds `step` to the tail, if there is a place and nobody who waits for one, or `waiter` is he.
 // 0, with the tail as it was before; -EAGAIN; -EPIPE.
 static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter, uint64_t *before)
 {
     // Relaxed, these and on failure: the exchange succeeds only if the tail is the latest, and then
     // there is at least the room that the head has shown.
-    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&ring->seen, memory_order_relaxed);
 
     for (;;) {
-        if ((tail & RS_RING_CLOSED) != 0) return -EPIPE;
+        if ((tail & RS_TAIL_CLOSED) != 0) return -EPIPE;
         if (ROUSE_UNLIKELY(rs_ring_is_full(ring, tail, head)) &&
             !rs_ring_look(ring, tail, waiter, &head)) {
-            uint64_t again = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+            uint64_t again = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
 
             if (again == tail) return -EAGAIN;
             tail = again;
-        } else if (rs_compare_exchange_weak_64(&ring->tail, &tail, tail + step,
-                                               memory_order_release, memory_order_relaxed)) {
-            // Release, with the acquire in rs_ring_length().
+        } else if (rs_ring_advance(ring, &tail, step)) {
             *before = tail;
             return 0;
         }
     }
 }
 
-// 0; 1: and a receiver waits; -EAGAIN: full, or others wait; -EPIPE: closed.
+// 0, or rs_tail_waiting(); -EAGAIN: full, or others wait; -EPIPE: closed.
 static inline int rs_ring_push(struct rs_ring *ring, const void *element)
 {
     uint64_t before;
@@ -163,13 +175,13 @@ static inline int rs_ring_push(struct rs_ring *ring, const void *element)
 
     if (err < 0) return err;
     rs_ring_put(ring, rs_ring_position_of(before), element);
-    return (before & RS_RING_RECEIVER_WAITS) != 0;
+    return rs_tail_waiting(before);
 }
 
 // Nothing can come any more, after what is there.
 static inline bool rs_ring_is_ended(uint64_t tail)
 {
-    return (tail & RS_RING_CLOSED) != 0 && rs_ring_reserved_of(tail) == 0;
+    return (tail & RS_TAIL_CLOSED) != 0 && rs_ring_reserved_of(tail) == 0;
 }
 
 // Takes what is there, up to `count_max`, for a receiver that is the only one: what it takes is its
@@ -195,8 +207,8 @@ static inline ssize_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, si
     } while (++count < count_max);
     if (ROUSE_UNLIKELY(count == 0)) {
         // Relaxed: as in pop_one().
-        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-        bool empty = rs_ring_position_of(tail) == position && (tail & RS_RING_CLOSED) == 0;
+        uint64_t tail = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
+        bool empty = rs_ring_position_of(tail) == position && (tail & RS_TAIL_CLOSED) == 0;
 
         return empty ? -EAGAIN : 0;
     }
@@ -219,41 +231,25 @@ void rs_ring_init(struct rs_ring *ring, char *slots, size_t element_size, size_t
 
 // The same in two steps: takes a place, whose position is not yet fixed.
 int rs_ring_reserve(struct rs_ring *ring);
-// `*ended`: it was the last place of a closed ring, whose receivers may wait for that.
-void rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *waited, bool *ended);
+// Returns rs_tail_waiting(). `*ended`: it was the last place of a closed ring, whose receivers may
+// wait for that.
+int rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *ended);
 // Gives the place back. Returns true if a sender may wait for it.
 bool rs_ring_unreserve(struct rs_ring *ring, bool *ended);
 
-// True for the call that closed it.
-bool rs_ring_close(struct rs_ring *ring);
-
-// Under the lock of the queue of those who wait: true if the ring is empty, and its senders know
-// that somebody waits.
-bool rs_ring_wait_for_element(struct rs_ring *ring);
-void rs_ring_nobody_waits_for_element(struct rs_ring *ring);
-// The same for a place. False also when it is closed.
+// Under the lock of the queue of those who wait: true if the ring is full and not closed, and its
+// receivers know that somebody waits for a place.
 bool rs_ring_wait_for_place(struct rs_ring *ring);
 void rs_ring_nobody_waits_for_place(struct rs_ring *ring);
 // Takes a place for somebody who waits: false if there is none.
 bool rs_ring_reserve_for_waiter(struct rs_ring *ring);
 
 size_t rs_ring_length(const struct rs_ring *ring);
-bool rs_ring_is_closed(const struct rs_ring *ring);
 
-// Nothing is there to receive, but something may come.
+// By the tail's word and the head's: nothing is there to receive, but something may come.
 static inline bool rs_ring_is_empty(uint64_t tail, uint64_t head)
 {
     return rs_ring_position_of(tail) == rs_ring_position_of(head) && !rs_ring_is_ended(tail);
-}
-
-// The same, as far as a look tells.
-static inline bool rs_ring_seems_empty(const struct rs_ring *ring)
-{
-    // Relaxed, both: a head that is out of date is behind the tail.
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-
-    return rs_ring_is_empty(tail, head);
 }
 
 #endif

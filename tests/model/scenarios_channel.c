@@ -42,6 +42,15 @@ static void make_1_2_1(void)
     make(1, 2, 1);
 }
 
+// The second waker of the second thread.
+enum { SPARE_WAKER = MODEL_THREADS_MAX - 1 };
+
+static void make_with_spare_waker(void)
+{
+    make(1, 1, 1);
+    wakers[SPARE_WAKER].thread = 2;
+}
+
 static void make_2_1_2(void)
 {
     make(2, 1, 2);
@@ -148,7 +157,7 @@ static void receive_to_end(void)
 }
 
 // Gives up when it would have to wait, or after its first wake.
-static void receive_or_drop(void)
+static void poll_once_or_drop(void)
 {
     struct rouse_channel_receive receive;
     int *element = NULL;
@@ -159,6 +168,61 @@ static void receive_or_drop(void)
     } else {
         rouse_future_drop(&receive.base);
         model_claim(element == NULL, "a receive that was dropped has taken nothing");
+    }
+}
+
+static void receive_or_drop(void)
+{
+    poll_once_or_drop();
+    rouse_channel_receiver_unref(rx);
+}
+
+static void drop_and_receive_to_end(void)
+{
+    poll_once_or_drop();
+    receive_to_end();
+}
+
+static void receive_and_drop_and_receive(void)
+{
+    model_claim(receive_one(), "one is there");
+    drop_and_receive_to_end();
+}
+
+// The wake is for the waker of the last poll.
+static void receive_with_another_waker(void)
+{
+    struct rouse_channel_receive receive;
+    int *element = NULL;
+
+    rouse_channel_receive_init(&receive, rx, &element);
+    if (poll_with(&receive.base, &wakers[SPARE_WAKER], NULL) == ROUSE_PENDING) {
+        wait_for(&receive.base, &wakers[model_self()], NULL);
+    }
+    model_claim(receive.output == 1, "one is there");
+    count(element);
+    rouse_channel_receiver_unref(rx);
+}
+
+// As a task does whose select has two of them.
+static void receive_by_two_futures(void)
+{
+    struct rouse_channel_receive receives[2];
+    int *elements[2] = {NULL, NULL};
+    int pending = 2;
+
+    for (int i = 0; i < 2; i++) rouse_channel_receive_init(&receives[i], rx, &elements[i]);
+    for (;;) {
+        for (int i = 0; i < 2; i++) {
+            if (elements[i] != NULL) continue;
+            if (poll_with(&receives[i].base, &wakers[model_self()], NULL) == ROUSE_READY) {
+                model_claim(receives[i].output == 1, "one is there for each");
+                count(elements[i]);
+                pending--;
+            }
+        }
+        if (pending == 0) break;
+        model_park();
     }
     rouse_channel_receiver_unref(rx);
 }
@@ -345,6 +409,26 @@ const struct model_scenario model_channel_scenarios[] = {
      .setup = make_2_1_2,
      .threads = {send_1, receive_or_drop, receive_to_end},
      .check = check_1},
+    {.name = "channel_listen_dropped",
+     .about = "the only receiver drops a receive, and comes again",
+     .setup = make_1_1_1,
+     .threads = {send_1, drop_and_receive_to_end},
+     .check = check_1},
+    {.name = "channel_listen_waker",
+     .about = "the only receiver waits with another waker from its second poll on",
+     .setup = make_with_spare_waker,
+     .threads = {send_1, receive_with_another_waker},
+     .check = check_1},
+    {.name = "channel_listen_twice",
+     .about = "two futures of the only receiver wait",
+     .setup = make_1_1_1,
+     .threads = {send_2, receive_by_two_futures},
+     .check = check_2},
+    {.name = "channel_listen_closed",
+     .about = "the place for which a closed channel waits is given back",
+     .setup = reserve_first,
+     .threads = {give_place_back, send_or_fail, close_and_drain},
+     .check = claim_wakers},
     {.name = "channel_send_dropped",
      .about = "a send that is dropped keeps no place",
      .setup = make_1_2_1,
@@ -420,6 +504,16 @@ const struct model_scenario model_channel_scenarios[] = {
      .setup = make_unbounded_1_2,
      .threads = {send_1, receive_or_drop, receive_to_end},
      .check = check_1},
+    {.name = "channel_unbounded_listen_dropped",
+     .about = "the only receiver drops a receive, and comes again, without a bound",
+     .setup = make_unbounded_1_1,
+     .threads = {send_1, drop_and_receive_to_end},
+     .check = check_1},
+    {.name = "channel_unbounded_listen_again",
+     .about = "the same after another element",
+     .setup = make_unbounded_1_1,
+     .threads = {send_2, receive_and_drop_and_receive},
+     .check = check_2},
     {.name = "channel_unbounded_left",
      .about = "the receiver goes while elements are sent without a bound",
      .setup = make_unbounded_1_1,
