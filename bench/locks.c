@@ -4,12 +4,13 @@
 
 #include "parts.h"
 
-enum { TASKS = 64, PERMITS = 8, READS_PER_WRITE = 10 };
+enum { TASKS = 64, PERMITS = 8, READS_PER_WRITE = 10, LINE = 64 };
 
-static struct rouse_mutex mutex;
-static struct rouse_rwlock rwlock;
-static struct rouse_semaphore semaphore;
-static struct rouse_notify notify[2];
+// Each begins a line of memory: else it is on one or two, as the linker has it from build to build.
+static _Alignas(LINE) struct rouse_mutex mutex;
+static _Alignas(LINE) struct rouse_rwlock rwlock;
+static _Alignas(LINE) struct rouse_semaphore semaphore;
+static _Alignas(LINE) struct rouse_notify notify[2];
 static uint64_t counter;
 
 // ---- Locks ----
