@@ -44,8 +44,8 @@ struct rs_sched;
 // How many tasks from the slot run in a row before the queues get a turn: a pair that wakes each
 // other has warm caches, but must not keep the others out. Where polls are short, as many as take
 // SLOT_NS.
-enum { RS_WORKER_SLOT_RUNS = 3, RS_WORKER_SLOT_RUNS_MAX = 15 };
-#define RS_WORKER_SLOT_NS (2 * ROUSE_NS_PER_US)
+enum { RS_WORKER_SLOT_RUNS = 3, RS_WORKER_SLOT_RUNS_MAX = 31 };
+#define RS_WORKER_SLOT_NS (4 * ROUSE_NS_PER_US)
 // Every so many polls the injection queue goes first, and the driver is asked: neither may starve
 // behind a worker that keeps itself busy. Prime, so as not to fall into step with a program. Where
 // polls are so short that this is too often, four times as many; where they are long, as many as
