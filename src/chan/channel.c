@@ -88,7 +88,7 @@ void rs_channel_wake_listener(struct rs_channel *ch)
     struct rouse_waiter *waiter = rs_channel_tail(ch)->listener;
     struct rouse_waker waker = waiter->waker;
 
-    // Release, with the acquire in still_listens() and stop_listening(): we are done with it.
+    // Release, with the acquire in is_released(): we are done with it.
     atomic_store_explicit(rs_waiter_state_of(waiter), RS_WAITER_RELEASED, memory_order_release);
     rouse_waker_wake(&waker);
 }
