@@ -42,13 +42,13 @@ static void make_1_2_1(void)
     make(1, 2, 1);
 }
 
-// The second waker of the second thread.
+// Of nobody who waits for it: it unparks the first thread.
 enum { SPARE_WAKER = MODEL_THREADS_MAX - 1 };
 
 static void make_with_spare_waker(void)
 {
     make(1, 1, 1);
-    wakers[SPARE_WAKER].thread = 2;
+    wakers[SPARE_WAKER].thread = 1;
 }
 
 static void make_2_1_2(void)
