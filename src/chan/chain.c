@@ -20,8 +20,6 @@
 #define RS_CHAIN_CHUNK_CAPACITY_MIN 8
 #endif
 
-enum { INSTALLING = RS_CHAIN_INSTALLING, POSITION = 1 << RS_CHAIN_POSITION_SHIFT };
-
 // One operation for each so many elements, which are few enough to stay in the caches; and as many
 // at most, so that a turn of a sender remains worth the switch to it.
 enum { TOLL_EACH = 256, TOLL_MAX = 15 };
@@ -100,11 +98,6 @@ void rs_chain_deinit(struct rs_chain *chain)
 
 // ---- Senders ----
 
-static uint64_t position_of(uint64_t tail)
-{
-    return tail >> RS_CHAIN_POSITION_SHIFT;
-}
-
 static bool is_at_limit(const struct rs_chain *chain, uint64_t position)
 {
     if (chain->count_max >= INT64_MAX) return false;
@@ -133,13 +126,13 @@ static void install(struct rs_chain *chain, struct rs_chunk *last, struct rs_chu
     // Relaxed: published by the next.
     atomic_store_explicit(&chain->last, chunk, memory_order_relaxed);
     // Release, with the acquire in claim().
-    rs_fetch_and_64(&chain->tail.word, ~(uint64_t)INSTALLING, memory_order_release);
+    rs_fetch_and_64(&chain->tail.word, ~(uint64_t)RS_CHAIN_INSTALLING, memory_order_release);
 }
 
 // The tail after an element was sent.
 static uint64_t sent(uint64_t tail)
 {
-    return (tail & ~(uint64_t)RS_TAIL_LISTENS) + POSITION;
+    return (tail & ~(uint64_t)RS_TAIL_LISTENS) + RS_CHAIN_POSITION;
 }
 
 // Takes a place. 0, with the tail before, and its chunk; -EPIPE, -EAGAIN, -ENOMEM. `*fresh` is a
@@ -154,11 +147,11 @@ static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chu
     int rounds = 0;
 
     for (;;) {
-        bool first = (position_of(tail) & chain->mask) == 0;
+        bool first = (rs_chain_position_of(tail) & chain->mask) == 0;
 
         if ((tail & RS_TAIL_CLOSED) != 0) return -EPIPE;
-        if (is_at_limit(chain, position_of(tail))) return -EAGAIN;
-        if (ROUSE_UNLIKELY((tail & INSTALLING) != 0)) {
+        if (is_at_limit(chain, rs_chain_position_of(tail))) return -EAGAIN;
+        if (ROUSE_UNLIKELY((tail & RS_CHAIN_INSTALLING) != 0)) {
             rs_spin(&rounds);
             tail = atomic_load_explicit(&chain->tail.word, memory_order_acquire);
             continue;
@@ -170,12 +163,12 @@ static int claim(struct rs_chain *chain, uint64_t *before, struct rs_chunk **chu
         // Relaxed: see above.
         *chunk = atomic_load_explicit(&chain->last, memory_order_relaxed);
         if (rs_compare_exchange_weak_64(&chain->tail.word, &tail,
-                                        sent(tail) + (first ? INSTALLING : 0), memory_order_acq_rel,
-                                        memory_order_acquire)) {
+                                        sent(tail) + (first ? RS_CHAIN_INSTALLING : 0),
+                                        memory_order_acq_rel, memory_order_acquire)) {
             *before = tail;
             if (ROUSE_LIKELY(!first)) return 0;
             install(chain, *chunk, *fresh);
-            set_toll(chain, position_of(tail));
+            set_toll(chain, rs_chain_position_of(tail));
             *chunk = *fresh;
             *fresh = NULL;
             return 0;
@@ -190,8 +183,8 @@ static bool claim_next(struct rs_chain *chain, uint64_t *before, struct rs_chunk
     // Acquire, and the release below: as in claim().
     uint64_t tail = atomic_load_explicit(&chain->tail.word, memory_order_acquire);
 
-    if ((tail & (RS_TAIL_CLOSED | INSTALLING)) != 0 || (position_of(tail) & chain->mask) == 0 ||
-        chain->count_max < INT64_MAX) {
+    if ((tail & (RS_TAIL_CLOSED | RS_CHAIN_INSTALLING)) != 0 ||
+        (rs_chain_position_of(tail) & chain->mask) == 0 || chain->count_max < INT64_MAX) {
         return false;
     }
     *before = tail;
@@ -205,11 +198,11 @@ static bool claim_next(struct rs_chain *chain, uint64_t *before, struct rs_chunk
 static inline int fill(struct rs_chain *chain, struct rs_chunk *chunk, uint64_t tail,
                        const void *element)
 {
-    rs_element_copy(rs_chain_element_at(chain, chunk, position_of(tail)), element,
+    rs_element_copy(rs_chain_element_at(chain, chunk, rs_chain_position_of(tail)), element,
                     chain->element_size);
     // Release, with the acquire in pop_one() and rs_chain_pop_alone(): who sees the mark sees the
     // element.
-    atomic_store_explicit(rs_chain_mark_at(chain, chunk, position_of(tail)), 1,
+    atomic_store_explicit(rs_chain_mark_at(chain, chunk, rs_chain_position_of(tail)), 1,
                           memory_order_release);
     return rs_tail_waiting(tail);
 }
@@ -274,9 +267,11 @@ static int pop_one(struct rs_chain *chain, void *element)
             return 0;
         }
         // Relaxed: it counts, the marks publish.
-        uint64_t tail = atomic_load_explicit(&chain->tail.word, memory_order_relaxed);
+        uint64_t tail = rs_tail_look(&chain->tail);
 
-        if (position_of(tail) == head) return (tail & RS_TAIL_CLOSED) != 0 ? -EPIPE : -EAGAIN;
+        if (rs_chain_position_of(tail) == head) {
+            return (tail & RS_TAIL_CLOSED) != 0 ? -EPIPE : -EAGAIN;
+        }
         rs_spin(&rounds);  // the sender is about to fill it
     }
 }
@@ -307,8 +302,8 @@ size_t rs_chain_length(const struct rs_chain *chain)
         // Acquire, with the release in pop_one(): the tail is not behind it.
         head = atomic_load_explicit(&chain->head, memory_order_acquire);
         // Relaxed, both: they are only counted and compared.
-        tail = atomic_load_explicit(&chain->tail.word, memory_order_relaxed);
+        tail = rs_tail_look(&chain->tail);
         again = atomic_load_explicit(&chain->head, memory_order_relaxed);
     } while (again != head);
-    return (size_t)(position_of(tail) - head);
+    return (size_t)(rs_chain_position_of(tail) - head);
 }

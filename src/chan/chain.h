@@ -33,7 +33,7 @@
 #include "chan/element.h"
 #include "chan/tail.h"
 
-enum { RS_CHAIN_INSTALLING = 1 << RS_TAIL_FLAGS, RS_CHAIN_POSITION_SHIFT = RS_TAIL_FLAGS + 1 };
+enum { RS_CHAIN_INSTALLING = 1 << RS_TAIL_FLAGS, RS_CHAIN_POSITION = RS_CHAIN_INSTALLING << 1 };
 
 struct rs_chunk {
     _Atomic(struct rs_chunk *) next;
@@ -115,10 +115,15 @@ ssize_t rs_chain_pop(struct rs_chain *chain, char *elements, size_t count_max, b
 
 size_t rs_chain_length(const struct rs_chain *chain);
 
+static inline uint64_t rs_chain_position_of(uint64_t tail)
+{
+    return tail / RS_CHAIN_POSITION;
+}
+
 // By the tail's word and the head: nothing is there to receive, but something may come.
 static inline bool rs_chain_is_empty(uint64_t tail, uint64_t head)
 {
-    return tail >> RS_CHAIN_POSITION_SHIFT == head && (tail & RS_TAIL_CLOSED) == 0;
+    return rs_chain_position_of(tail) == head && (tail & RS_TAIL_CLOSED) == 0;
 }
 
 #endif

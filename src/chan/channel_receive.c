@@ -47,8 +47,7 @@ static bool listen_for_element(struct rs_channel *ch, struct rouse_channel_recei
     uint64_t word = rs_tail_look(tail);
 
     r->waiter.waker = *waker;
-    // Relaxed: published by the exchange.
-    atomic_store_explicit(rs_waiter_state_of(&r->waiter), RS_WAITER_QUEUED, memory_order_relaxed);
+    r->waiter.state = RS_WAITER_QUEUED;
     tail->listener = &r->waiter;
     do {
         if (!rs_channel_is_empty(ch, word)) {

@@ -40,9 +40,8 @@ void rs_ring_init(struct rs_ring *ring, char *slots, size_t element_size, size_t
     ring->capacity = (uint32_t)capacity;
     ring->element_size = element_size;
     ring->slot_size = slot_size(element_size);
+    ring->tail = (struct rs_tail){.listener = NULL};
     // Relaxed, all: not shared yet.
-    ring->tail.listener = NULL;
-    atomic_store_explicit(&ring->tail.word, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->seen, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
     atomic_store_explicit(&ring->next, 0, memory_order_relaxed);
@@ -75,8 +74,7 @@ static bool is_last_place(uint64_t before)
 
 int rs_ring_push_reserved(struct rs_ring *ring, const void *element, bool *ended)
 {
-    // Relaxed: only a guess for the exchange.
-    uint64_t before = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
+    uint64_t before = rs_tail_look(&ring->tail);
 
     while (!rs_ring_advance(ring, &before, RS_RING_POSITION - RS_RING_RESERVED)) {
     }
@@ -126,7 +124,7 @@ static int pop_one(struct rs_ring *ring, void *element, bool *waited)
             *waited = *waited || (head & RS_RING_SENDER_WAITS) != 0;
             return 0;
         }
-        uint64_t tail = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
+        uint64_t tail = rs_tail_look(&ring->tail);
 
         if (rs_ring_position_of(tail) == position) return rs_ring_is_ended(tail) ? -EPIPE : -EAGAIN;
         // Another receiver was faster, or the sender is about to fill the slot.

@@ -50,6 +50,7 @@ enum { RS_RING_CAPACITY_MAX = (1 << 28) - 1 };
 #define RS_RING_RESERVED (UINT64_C(1) << 4)
 #define RS_RING_POSITION (UINT64_C(1) << 32)
 enum { RS_RING_SENDER_WAITS = 1 << 0 };
+_Static_assert(RS_RING_RESERVED >= 1 << RS_TAIL_FLAGS, "the flags are below what is counted");
 
 struct rs_slot {
     _Atomic uint32_t number;
@@ -149,14 +150,14 @@ static inline int rs_ring_claim(struct rs_ring *ring, uint64_t step, bool waiter
 {
     // Relaxed, these and on failure: the exchange succeeds only if the tail is the latest, and then
     // there is at least the room that the head has shown.
-    uint64_t tail = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
+    uint64_t tail = rs_tail_look(&ring->tail);
     uint64_t head = atomic_load_explicit(&ring->seen, memory_order_relaxed);
 
     for (;;) {
         if ((tail & RS_TAIL_CLOSED) != 0) return -EPIPE;
         if (ROUSE_UNLIKELY(rs_ring_is_full(ring, tail, head)) &&
             !rs_ring_look(ring, tail, waiter, &head)) {
-            uint64_t again = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
+            uint64_t again = rs_tail_look(&ring->tail);
 
             if (again == tail) return -EAGAIN;
             tail = again;
@@ -207,7 +208,7 @@ static inline ssize_t rs_ring_pop_alone(struct rs_ring *ring, char *elements, si
     } while (++count < count_max);
     if (ROUSE_UNLIKELY(count == 0)) {
         // Relaxed: as in pop_one().
-        uint64_t tail = atomic_load_explicit(&ring->tail.word, memory_order_relaxed);
+        uint64_t tail = rs_tail_look(&ring->tail);
         bool empty = rs_ring_position_of(tail) == position && (tail & RS_TAIL_CLOSED) == 0;
 
         return empty ? -EAGAIN : 0;
