@@ -6,6 +6,13 @@ app=httpd
 # shellcheck source=tests/blackbox/app.bash
 source "$(dirname "${BASH_SOURCE[0]}")/app.bash"
 
+# The clock, in microseconds.
+now_us() {
+    local now=$EPOCHREALTIME  # the point is a comma in some locales
+
+    echo "${now/[.,]/}"
+}
+
 # --- talking to it -------------------------------------------------------------------------------
 
 # send FD TEXT: as printf writes it, in one piece.

@@ -14,9 +14,7 @@ truncate -s 64M "$site/sparse"
 get='GET /hello.txt HTTP/1.1\r\nHost: a\r\n'
 
 now_ms() {
-    local now=$EPOCHREALTIME  # the point is a comma in some locales
-
-    echo $((${now/[.,]/} / 1000))
+    echo $(($(now_us) / 1000))
 }
 
 # takes FROM TO COMMAND...: it succeeds, within these milliseconds. Sanitizers get more.

@@ -109,12 +109,12 @@ grace_ends() {
     local connection status begun_us took_us
 
     request_begins || return
-    begun_us=${EPOCHREALTIME//[.,]/}
+    begun_us=$(now_us)
     kill -TERM "$server_pid"
     nobody_is_let_in || return
     ends_with 0 3
     status=$?
-    took_us=$((${EPOCHREALTIME//[.,]/} - begun_us))
+    took_us=$(($(now_us) - begun_us))
     exec {connection}>&-
     echo "after $took_us us"
     ((status == 0 && took_us >= 1000000)) && grep -q 'connections cut off: 1$' "$scratch/stderr"
