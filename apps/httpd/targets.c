@@ -11,7 +11,8 @@ void httpd_targets_deinit(struct httpd_targets *targets)
     }
 }
 
-// Paths of one site differ at their ends.
+// Paths of one site differ at their ends. The bytes of a short one are put together in a register:
+// a load of eight that have just been stored one by one waits for all the stores.
 static struct httpd_target *slot_of(struct httpd_targets *targets, struct http_slice path)
 {
     uint64_t tail = 0;
@@ -19,7 +20,7 @@ static struct httpd_target *slot_of(struct httpd_targets *targets, struct http_s
     if (path.size >= sizeof tail) {
         memcpy(&tail, path.data + path.size - sizeof tail, sizeof tail);
     } else {
-        memcpy(&tail, path.data, path.size);
+        for (size_t i = 0; i < path.size; i++) tail = tail << 8 | (unsigned char)path.data[i];
     }
     tail = (tail ^ path.size) * 0x9e3779b97f4a7c15u;
     return &targets->slots[tail >> 58];
