@@ -46,6 +46,7 @@ callgrind_program() {
         program=$callgrind_build/bin/bench_$(basename "$source" .c)
         [[ -x $program ]] || continue
         case $source in
+        */floor_fiber.c) continue ;;
         */floor.c) [[ $2 == floor ]] || continue ;;
         *) [[ $2 != floor ]] || continue ;;
         esac

@@ -23,13 +23,19 @@ function has_series(row, workers, program) {
 
 # The floor runs on one thread, whatever it is compared with.
 function series(row, workers, program) {
-    if (program == "floor" && !has_series(row, workers, program)) workers = 1
+    if (program ~ /^floor/ && !has_series(row, workers, program)) workers = 1
     return row SUBSEP workers SUBSEP program
 }
 
 # A floor is no peer: it does less than the work.
 function is_peer(program) {
     return program !~ /^(rouse|floor)(\/|$)/
+}
+
+# The floor of a row in a style: some have one of their own for fibers. A style of it may be missing.
+function floor_of(row, workers, style) {
+    if (series(row, workers, "floor/" style) in rounds) return "floor/" style
+    return "floor"
 }
 
 function style_of(program) {
@@ -93,14 +99,30 @@ function find_goal(row, workers, style,    i, parts) {
     goal_text = sprintf("%.2f", goal_value)
 }
 
-# After find_best() and find_goal(): "met", "missed", or "" where it cannot be told.
-function verdict(row, workers, program,    key) {
+# True if the least that the row takes misses the goal. Where the floor is of fewer threads than there
+# are workers, that is its processor time, shared among them evenly.
+function floor_misses(row, workers, program,    key, cpu) {
+    key = series(row, workers, floor_of(row, workers, style_of(program)))
+    if (!(key in rounds) || goal_to != "") return 0
+    cpu = median_of(key, "cpu")
+    if (goal_kind == "at_most") return goal_of == "cpu" && cpu > goal_value
+    return cpu > 0 && best_figure * workers / cpu < goal_value
+}
+
+# After find_best() and find_goal(): "met"; "missed"; "floor": missed, and out of reach, since the
+# floor misses it as well; or "" where it cannot be told.
+function verdict(row, workers, program,    key, met) {
     key = series(row, workers, program)
-    if (goal_kind == "at_most") return median_of(key, goal_of) <= goal_value ? "met" : "missed"
-    if (goal_kind == "none" || !ratio_to(goal_to == "" ? best : goal_to, row, workers, program)) {
+    if (goal_kind == "at_most") {
+        met = median_of(key, goal_of) <= goal_value
+    } else if (goal_kind == "none" ||
+               !ratio_to(goal_to == "" ? best : goal_to, row, workers, program)) {
         return ""
+    } else {
+        met = median >= goal_value
     }
-    return median >= goal_value ? "met" : "missed"
+    if (met) return "met"
+    return floor_misses(row, workers, program) ? "floor" : "missed"
 }
 
 function add_row(row, workers, unit) {

@@ -19,8 +19,8 @@
 
 # ---- Text ----
 
-function floor_column(row, workers, figure,    key, bottom) {
-    key = series(row, workers, "floor")
+function floor_column(row, workers, style, figure,    key, bottom) {
+    key = series(row, workers, floor_of(row, workers, style))
     if (!(key in rounds)) return ""
     bottom = median_of(key, "figure")
     return sprintf("%.1f (%.1fx)", bottom, bottom > 0 ? figure / bottom : 0)
@@ -38,7 +38,7 @@ function rouse_columns(row, workers, program, figure, cpu,    against, ratio, cp
     if (best != "" && cpu > 0) cpu_ratio = sprintf("%.2f", best_cpu / cpu)
     if (ratio == "-" && said == "") goal_text = "-"
     return sprintf("  %9s %-29s %5s %-6s %s", cpu_ratio, ratio, goal_text, said,
-        floor_column(row, workers, figure))
+        floor_column(row, workers, style_of(program), figure))
 }
 
 # How many times as fast as this peer each style of rouse is.
@@ -93,9 +93,9 @@ function short(figure) {
     return figure < 100 ? sprintf("%.1f", figure) : sprintf("%.0f", figure)
 }
 
-# A peer's median, and how many times as fast rouse is.
-function peer_cell(row, workers, peer, figure,    key, text) {
-    key = series(row, workers, peer)
+# A peer's median, and how many times as fast rouse is; or the floor's for that style of rouse.
+function peer_cell(row, workers, style, peer, figure,    key, text) {
+    key = series(row, workers, peer == "floor" ? floor_of(row, workers, style) : peer)
     if (!(key in rounds)) return ""
     text = short(median_of(key, "figure"))
     if (figure > 0 && is_peer(peer)) text = text sprintf(" (%.2f)", median / figure)
@@ -108,7 +108,9 @@ function print_markdown_line(row, workers, program, others, count,    p, key, fi
     line = sprintf("| `%s`%s | %d | %s | %s | %s to %s | %s | %.1f |", row,
         unit_of[row] == "ns" ? "" : ", bytes", workers, style_of(program), short(figure),
         short(least), short(greatest), short(median_of(key, "cpu")), median_of(key, "rss"))
-    for (p = 1; p <= count; p++) line = line " " peer_cell(row, workers, others[p], figure) " |"
+    for (p = 1; p <= count; p++) {
+        line = line " " peer_cell(row, workers, style_of(program), others[p], figure) " |"
+    }
     find_goal(row, workers, style_of(program))
     said = verdict(row, workers, program)
     if (said == "") goal_text = ""
@@ -122,7 +124,7 @@ function print_markdown(    w, r, p, row, workers, others, count, line, rule) {
     line = "| row | workers | style | median | spread | CPU | peak MiB |"
     rule = "|---|---|---|---|---|---|---|"
     for (p = 1; p <= program_count; p++) {
-        if (program_name[p] !~ /^rouse/) others[++count] = program_name[p]
+        if (program_name[p] !~ /^(rouse|floor\/)/) others[++count] = program_name[p]
     }
     for (p = 1; p <= count; p++) {
         line = line " " others[p] " |"
@@ -154,7 +156,7 @@ function speed(row, workers, program,    key) {
 }
 
 function is_drawn(workers, program) {
-    return program != "floor" && (workers, program) in ran_with
+    return program !~ /^floor/ && (workers, program) in ran_with
 }
 
 # The header begins with the number of workers; then come the programs that ran with so many.

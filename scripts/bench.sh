@@ -64,9 +64,9 @@ names=("$@")
 if ((${#names[@]} == 0)); then
     for source in bench/*.c; do
         name=$(basename "$source" .c)
-        if [[ $name != floor && -x $bin/bench_$name ]]; then names+=("$name"); fi
+        if [[ $name != floor* && -x $bin/bench_$name ]]; then names+=("$name"); fi
     done
-    names+=(floor)  # stands last in the tables
+    names+=(floor floor_fiber)  # stand last in the tables
 fi
 for name in "${names[@]}"; do add "$name"; done
 

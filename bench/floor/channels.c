@@ -6,75 +6,11 @@
 #include <errno.h>
 
 #include "bench.h"
+#include "floor/cell.h"
 #include "floor/floor.h"
 #include "floor/loop.h"
 
 enum { PAIRS = 1000, CAPACITY = 1024, RECEIVERS = 100, BURST = 64 };
-
-// ---- A place for one value ----
-
-enum { CELL_EMPTY, CELL_FULL, CELL_AWAITED };
-
-struct cell {
-    _Atomic uint32_t state;
-    struct task *waiter;
-    uint64_t value;
-    struct cell *next;  // in the free list
-};
-
-static void cell_send(struct cell *cell, uint64_t value)
-{
-    cell->value = value;
-    // Release, with the acquire in cell_receive(): publishes the value. Acquire, with the release
-    // there: the waiter.
-    if (atomic_exchange_explicit(&cell->state, CELL_FULL, memory_order_acq_rel) == CELL_AWAITED) {
-        loop_wake(cell->waiter);
-    }
-}
-
-// False: the task is woken when the value is there.
-static bool cell_receive(struct cell *cell, struct task *task, uint64_t *value)
-{
-    uint32_t empty = CELL_EMPTY;
-
-    // Acquire, with the release in cell_send().
-    if (atomic_load_explicit(&cell->state, memory_order_acquire) != CELL_FULL) {
-        cell->waiter = task;
-        // Release, with the acquire in cell_send(): the waiter. Acquire on failure, with the
-        // release there: the value has come meanwhile.
-        if (atomic_compare_exchange_strong_explicit(&cell->state, &empty, CELL_AWAITED,
-                                                    memory_order_release, memory_order_acquire)) {
-            return false;
-        }
-    }
-    *value = cell->value;
-    // Release: whoever sends next may write the value that we have read.
-    atomic_store_explicit(&cell->state, CELL_EMPTY, memory_order_release);
-    return true;
-}
-
-static struct cell *free_cells;
-
-static struct cell *cell_new(void)
-{
-    struct cell *cell = free_cells;
-
-    if (cell == NULL) {
-        cell = malloc(sizeof *cell);
-        if (cell == NULL) abort();
-    } else {
-        free_cells = cell->next;
-    }
-    // Relaxed: nobody else knows it yet.
-    atomic_store_explicit(&cell->state, CELL_EMPTY, memory_order_relaxed);
-    return cell;
-}
-
-static void cell_free(struct cell *cell)
-{
-    cell->next = free_cells;
-    free_cells = cell;
-}
 
 // ---- Oneshots ----
 

@@ -112,6 +112,29 @@ claim 'a goal may be a ratio to it, and it stands at the end of the line' \
     has wake 1 rouse 210.0 '\(210.0\.\.210.0\)' 40.0 2.0 - 0.95 '\(0.95\.\.0.95\)' of floor \
     0.95 met 200.0 '\(1.1x\)'
 claim 'a peer that does not have the row is not there' exits_with 1 grep fast "$scratch/table"
+
+program rouse mutex 210 40
+program fast mutex 200 100
+program floor mutex 198 198
+claim 'a floor may miss a goal, too' compare -r 1 -b mutex -w '1 2' "${programs[@]}"
+claim 'then the goal is out of reach' \
+    has mutex 1 rouse 210.0 '\(210.0\.\.210.0\)' 40.0 2.0 2.50 0.95 '\(0.95\.\.0.95\)' of fast \
+    1.05 floor 198.0 '\(1.1x\)'
+claim 'but not for workers who could share what it does' \
+    has mutex 2 rouse 210.0 '.*' of fast 1.50 missed 198.0 '\(1.1x\)'
+program floor mutex 300 300
+sed -i 's/"style\\":\\"-/"style\\":\\"fiber/' "$scratch/floor"
+cp "$scratch/floor" "$scratch/floor_fiber"
+program floor mutex 100 100
+cp "$scratch/floor.calls" "$scratch/floor_fiber.calls"
+sed 's/"style\\":\\"-/"style\\":\\"fiber/' "$scratch/rouse" >"$scratch/rouse_fiber"
+chmod +x "$scratch/rouse_fiber"
+claim 'there may be a floor for fibers' compare -r 1 -b mutex -w 1 "$scratch/rouse_fiber" \
+    "${programs[@]}" "$scratch/floor_fiber"
+claim 'which stands with fibers' has mutex 1 rouse/fiber 210.0 '.*' 1.05 floor 300.0 '\(0.7x\)'
+claim 'and only there' has mutex 1 rouse 210.0 '.*' 1.05 missed 100.0 '\(2.1x\)'
+claim 'in Markdown as well' compare --markdown
+claim 'where it has no column of its own' exits_with 1 grep 'floor/' "$scratch/table"
 program rouse memory 50 40 ',\"p99_ns\":70,\"bytes_per_op\":4400.0'
 mv "$scratch/rouse" "$scratch/rouse_memory"
 sed -i 's/"style\\":\\"-/"style\\":\\"fiber/' "$scratch/rouse_memory"

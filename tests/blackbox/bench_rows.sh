@@ -46,7 +46,7 @@ one_row() {
 
     # There, an operation is mostly sleep.
     if [[ $2 == wake ]]; then n=20; fi
-    if [[ $1 == */bench_floor ]]; then impl=floor; fi
+    if [[ $1 == */bench_floor* ]]; then impl=floor; fi
     if [[ $3 != - ]]; then options=(--style "$3"); fi
     line=$("${prefix[@]}" timeout 60 "$1" "$2" "${options[@]}" --workers "$4" --n "$n") || status=$?
     ((status == 3)) && return
@@ -57,7 +57,7 @@ one_row() {
     [[ $status -eq 0 && $line =~ $pattern ]] || { echo "status $status: $line" && false; }
 }
 
-# Each row has to be there in one style at least; only the floor's switch of stacks is not for every
+# Each row has to be there in one style at least; only the floors' switch of stacks is not for every
 # machine, and not for sanitizers.
 all_rows() {
     local program=$1 row style styles=- workers ran
@@ -71,7 +71,8 @@ all_rows() {
                     { echo "$row, $style, $workers" && return 1; }
             done
         done
-        ((ran > 0)) || [[ $program == */bench_floor ]] || { echo "$row: does not run" && return 1; }
+        ((ran > 0)) || [[ $program == */bench_floor* ]] ||
+            { echo "$row: does not run" && return 1; }
     done
 }
 
