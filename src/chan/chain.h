@@ -99,8 +99,9 @@ static inline size_t rs_chain_pop_alone(struct rs_chain *chain, char *elements, 
     while (head != chain->front_end && count < count_max &&
            atomic_load_explicit(rs_chain_mark_at(chain, chain->front, head),
                                 memory_order_acquire) != 0) {
-        rs_element_copy(elements + count * chain->element_size,
-                        rs_chain_element_at(chain, chain->front, head), chain->element_size);
+        rs_element_copy(elements, rs_chain_element_at(chain, chain->front, head),
+                        chain->element_size);
+        elements += chain->element_size;
         head++;
         count++;
     }

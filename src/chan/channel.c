@@ -125,6 +125,12 @@ ssize_t rs_channel_pop_slowly(struct rs_channel *ch, char *elements, size_t coun
     return count;
 }
 
+ssize_t rs_channel_popped(struct rs_channel *ch, ssize_t count)
+{
+    rs_channel_serve_senders(ch);
+    return count;
+}
+
 static void release_all(struct rs_channel *ch, struct rouse_wait_queue *q,
                         void (*nobody_waits)(struct rs_channel *ch))
 {

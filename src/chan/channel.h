@@ -115,6 +115,10 @@ static inline int rs_channel_push(struct rs_channel *ch, const void *element)
 __attribute__((noinline)) ssize_t rs_channel_pop_slowly(struct rs_channel *ch, char *elements,
                                                         size_t count_max, bool alone);
 
+// After a pop that found senders waiting: serves them, and returns `count`. As the last call of
+// rs_channel_pop(), so that this has nothing to keep across it.
+__attribute__((noinline)) ssize_t rs_channel_popped(struct rs_channel *ch, ssize_t count);
+
 // There is one receiver.
 static inline bool rs_channel_is_alone(const struct rs_channel *ch)
 {
@@ -132,7 +136,7 @@ static inline ssize_t rs_channel_pop(struct rs_channel *ch, char *elements, size
         bool waited = false;
         ssize_t count = rs_ring_pop_alone(&ch->ring, elements, count_max, &waited);
 
-        if (ROUSE_UNLIKELY(waited)) rs_channel_serve_senders(ch);
+        if (ROUSE_UNLIKELY(waited)) return rs_channel_popped(ch, count);
         if (ROUSE_LIKELY(count != 0)) return count;
     } else if (ROUSE_LIKELY(alone)) {
         size_t count = rs_chain_pop_alone(&ch->chain, elements, count_max);

@@ -8,8 +8,22 @@
 #include <stddef.h>
 #include <string.h>
 
-// The usual sizes are a move or two, where a call would cost as much as the rest. The addresses may
-// be NULL where there is nothing to copy.
+#include "base/sanitizer.h"
+
+// Of any size. Where the processor has an instruction for it, that takes as long as memcpy() up to
+// some hundred bytes, and is no call: for a call, operations would save on entry all that they keep
+// across it, whatever the size. Sanitizers do not see what it touches.
+static inline void rs_element_copy_any(void *to, const void *from, size_t size)
+{
+#if defined(__x86_64__) && !RS_ASAN && !RS_TSAN
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+#else
+    memcpy(to, from, size);
+#endif
+}
+
+// The usual sizes are a move or two, where even that would cost as much as the rest. The addresses
+// may be NULL where there is nothing to copy.
 static inline void rs_element_copy(void *to, const void *from, size_t size)
 {
     switch (size) {
@@ -25,7 +39,7 @@ static inline void rs_element_copy(void *to, const void *from, size_t size)
         memcpy(to, from, 16);
         break;
     default:
-        memcpy(to, from, size);
+        rs_element_copy_any(to, from, size);
         break;
     }
 }
