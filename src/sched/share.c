@@ -9,12 +9,14 @@
 //     as many as take SHARE_WORTH_NS, by the length of polls between the last two looks at the
 //         driver, and at most SHARE_FROM_MAX;
 //     fewer once one has been spawned, whose polls may take longer: SHARE_FROM_SPAWNED at first,
-//         and twice as many after each look that finds polls short, until one finds them long;
+//         and twice as many after each look that finds polls short, until one finds them long, up
+//         to SHARE_FROM_SPAWNED_MAX;
 //     one, when the queue has not been empty for SHARE_BACKLOG_NS.
 //
 // Where polls have proved short it pays to wait for more of them: the tasks of a scope, of 30 ns
 // each, take up to ten times as long while another worker comes for every four of them, since it
-// takes the queue, the scope and their memory out of this one's cache.
+// takes the queue, the scope and their memory out of this one's cache. A hundred that one sender
+// wakes, of 60 ns each, take three times as long where another worker comes for the half of them.
 //
 // Others are told of as many again as by the first two rules, and at each look. So a worker with
 // lots to do, which is better shared at any price, does not pay for it with each task. Of what the
@@ -31,7 +33,7 @@
 
 #define SHARE_WORTH_NS (20 * ROUSE_NS_PER_US)
 #define SHARE_BACKLOG_NS ROUSE_NS_PER_MS
-enum { SHARE_FROM_MAX = 64, SHARE_FROM_SPAWNED = 4 };
+enum { SHARE_FROM_MAX = 256, SHARE_FROM_SPAWNED = 4, SHARE_FROM_SPAWNED_MAX = 64 };
 
 // Polls are short if it takes as many of them to be worth another worker.
 enum { SHARE_FROM_SHORT = 8 };
@@ -77,7 +79,7 @@ static void learn_spawned(struct rs_worker *w, uint64_t from)
 {
     if (from < SHARE_FROM_SPAWNED) {
         w->spawned_from = SHARE_FROM_SPAWNED;
-    } else if (from >= SHARE_FROM_SHORT && w->spawned_from < SHARE_FROM_MAX) {
+    } else if (from >= SHARE_FROM_SHORT && w->spawned_from < SHARE_FROM_SPAWNED_MAX) {
         w->spawned_from *= 2;
     }
 }

@@ -53,8 +53,8 @@ static void by_the_length_of_polls(void)
     claim(keeps_fewer_than(1), "a worker that knows nothing shares the first task");
     look(2000, true);
     claim(keeps_fewer_than(9), "of polls of 2 us those that take less than 20 us are kept");
-    look(100, true);
-    claim(keeps_fewer_than(64), "64 are shared however short they are");
+    look(10, true);
+    claim(keeps_fewer_than(256), "256 are shared however short they are");
     look(1000000, true);
     claim(keeps_fewer_than(1), "and a single one that is long");
 }
@@ -71,8 +71,8 @@ static void by_what_was_spawned(void)
           "what is spawned does not make it keep more");
     begin();
     for (size_t i = 0; good && i < sizeof expected / sizeof expected[0]; i++) {
-        look(100, true);
-        good = keeps_fewer_than(64) && keeps_once_spawned(expected[i]);
+        look(10, true);
+        good = keeps_fewer_than(256) && keeps_once_spawned(expected[i]);
     }
     claim(good, "of spawned tasks it keeps more, look by look, where polls are short");
     look(4000, true);
