@@ -18,10 +18,10 @@
 // takes the queue, the scope and their memory out of this one's cache. A hundred that one sender
 // wakes, of 60 ns each, take three times as long where another worker comes for the half of them.
 //
-// Others are told of as many again as by the first two rules, and at each look. So a worker with
-// lots to do, which is better shared at any price, does not pay for it with each task. Of what the
-// driver wakes they are told when it has woken all: one who was called for the first of a thousand
-// timers would take half of those few, and sleep again.
+// Others are told of as many again as by the first two rules, or of 64, and at each look. So a
+// worker with lots to do, which is better shared at any price, does not pay for it with each task.
+// Of what the driver wakes they are told when it has woken all: one who was called for the first of
+// a thousand timers would take half of those few, and sleep again.
 //
 // What a worker keeps to itself it runs itself: it is awake, and does not sleep before its queue is
 // empty. If it does not come back from a poll, the sentinel makes its queue public. So the rule may

@@ -173,11 +173,15 @@ uint32_t rs_worker_queue_depth(const struct rs_worker *worker);
 // True if there may be something to run, seen from any thread.
 bool rs_worker_has_work(const struct rs_worker *worker);
 
+// As many at most, so that who has a backlog is soon helped.
+enum { RS_SHARE_OFFER_EVERY_MAX = 64 };
+
 // Whether a stealable task that is queued now has to be announced to others: it is one of so many.
 // The queue's push must then be seq_cst, and rs_share_offer() follow.
 static inline bool rs_share_is_due(struct rs_worker *w)
 {
-    if (++w->unoffered < w->offer_every) return false;
+    w->unoffered++;
+    if (w->unoffered < w->offer_every && w->unoffered < RS_SHARE_OFFER_EVERY_MAX) return false;
     w->unoffered = 0;
     return true;
 }
