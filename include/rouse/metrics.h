@@ -57,6 +57,7 @@ struct rouse_worker_metrics {
     uint64_t spin_count;              // times it looked around for work before it slept
     uint64_t spared_park_count;       // of these, found some
     uint64_t move_count;              // times it left a processor where another worker was
+    uint64_t solo_count;              // times it began to run all tasks, since it gets more done
 };
 
 // What there are histograms of, where they are switched on: by the runtime's option, or by

@@ -33,6 +33,7 @@ struct rouse_runtime_options {
     size_t lookup_queue;      // names waiting for a thread, at most; 0: 1024
     bool histograms;          // of polls' times; see rouse_metrics_histogram()
     bool no_spin;             // threads without work sleep at once, as with ROUSE_SPIN=0
+    bool no_solo;             // never one worker for all, where it does more; as with ROUSE_SOLO=0
 };
 
 /// Starts a runtime. `options` may be NULL.

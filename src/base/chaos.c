@@ -42,7 +42,7 @@ bool rs_chaos_draw(enum rs_chaos point)
 {
     static const uint32_t one_in[] = {
         [RS_CHAOS_DELAY] = 16, [RS_CHAOS_REQUEUE] = 4,  [RS_CHAOS_SHARE] = 16, [RS_CHAOS_STEAL] = 8,
-        [RS_CHAOS_TURN] = 8,   [RS_CHAOS_SPURIOUS] = 8, [RS_CHAOS_AWAKE] = 8,
+        [RS_CHAOS_TURN] = 8,   [RS_CHAOS_SPURIOUS] = 8, [RS_CHAOS_AWAKE] = 8,  [RS_CHAOS_GIVE] = 4,
     };
 
     if (rs_random_below(one_in[point]) != 0) return false;

@@ -19,6 +19,7 @@ enum rs_chaos {
     RS_CHAOS_TURN,      // turn the driver although work is at hand
     RS_CHAOS_SPURIOUS,  // poll a task that waits for no reason
     RS_CHAOS_AWAKE,     // do not sleep although there is nothing to do
+    RS_CHAOS_GIVE,      // give all tasks to another worker
 };
 
 // 0 compiles every point away.

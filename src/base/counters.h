@@ -47,6 +47,7 @@ enum rs_counter {
     RS_COUNTER_SPINS,
     RS_COUNTER_SPARED_PARKS,
     RS_COUNTER_MOVES,
+    RS_COUNTER_SOLOS,
     RS_COUNTER_COUNT,
 };
 

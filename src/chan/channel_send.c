@@ -113,7 +113,9 @@ static inline void pay_toll(const struct rs_channel *ch, struct rouse_context *c
     uint32_t toll = ch->is_bounded ? 0 : rs_chain_toll(&ch->chain);
 
     if (ROUSE_LIKELY(toll == 0) || cx->budget == UINT32_MAX) return;
-    cx->budget -= toll < cx->budget ? toll : cx->budget;
+    if (toll > cx->budget) toll = cx->budget;
+    cx->budget -= toll;
+    cx->toll += toll;
 }
 
 static rouse_poll send_poll(struct rouse_future *self, struct rouse_context *cx)

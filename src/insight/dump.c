@@ -254,6 +254,14 @@ static void print_groups(struct dump *d)
     if (d->groups.left_out > 0 || d->groups.text.truncated) d->text->truncated = true;
 }
 
+static void print_solo(struct dump *d)
+{
+    int32_t worker = rs_solo_worker(&d->sched->solo);
+
+    if (worker < 0) return;
+    rs_text_print(d->text, "  worker %d runs all that may move: alone it gets more done\n", worker);
+}
+
 static void dump_sched(struct rs_sched *sched, void *arg)
 {
     struct dump *d = arg;
@@ -265,6 +273,7 @@ static void dump_sched(struct rs_sched *sched, void *arg)
     rs_sched_pause(sched, PAUSE_NS);
     rs_text_print(d->text, "%s with %u worker%s, %llu tasks:\n", sched->kind, sched->worker_count,
                   sched->worker_count == 1 ? "" : "s", (unsigned long long)rs_sched_live(sched));
+    print_solo(d);
     rs_sched_visit_tasks(sched, see_task, d, &d->unowned);
     print_groups(d);
     if (rs_waits_index(&d->waits)) rs_sched_visit_tasks(sched, see_again, d, &d->unowned);

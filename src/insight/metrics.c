@@ -97,6 +97,7 @@ void rs_gauges_worker(struct rs_sched *sched, unsigned worker, struct rouse_work
         .spin_count = counted(w, RS_COUNTER_SPINS),
         .spared_park_count = counted(w, RS_COUNTER_SPARED_PARKS),
         .move_count = counted(w, RS_COUNTER_MOVES),
+        .solo_count = counted(w, RS_COUNTER_SOLOS),
     };
 }
 

@@ -60,6 +60,8 @@ static const struct series worker_series[] = {
      OF_WORKER(spared_park_count), false},
     {"rouse_worker_moves_total", "counter", "Times that it went to another processor.",
      OF_WORKER(move_count), false},
+    {"rouse_worker_solos_total", "counter", "Times that it began to run the tasks of all.",
+     OF_WORKER(solo_count), false},
     {"rouse_worker_stolen_tasks_total", "counter", "Tasks taken from other workers.",
      OF_WORKER(steal_count), false},
     {"rouse_worker_steal_operations_total", "counter", "Times that it took tasks from another.",

@@ -148,6 +148,7 @@ static int read_options(struct rs_sched_options *out, const struct rouse_runtime
         .lookup_queue = o->lookup_queue,
         .histograms = o->histograms,
         .spin_max_ns = rs_cpus_spin_max_ns(o->no_spin),
+        .no_solo = o->no_solo || rs_cpus_is_switched_off("ROUSE_SOLO"),
     };
     return 0;
 }

@@ -567,6 +567,7 @@ int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options
     atomic_store_explicit(&sched->sentinel, -1, memory_order_relaxed);
     rs_inject_init(&sched->inject);
     rs_idle_init(&sched->idle);
+    rs_solo_init(&sched->solo, options->no_solo);
     sched->foreign_heap = rs_heap_new(options->allocator);
     if (sched->foreign_heap == NULL) return -ENOMEM;
     int err = workers_init(sched, options);

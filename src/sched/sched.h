@@ -17,6 +17,7 @@
 #include "sched/inject.h"
 #include "sched/monitor.h"
 #include "sched/seat.h"
+#include "sched/solo.h"
 #include "sched/worker.h"
 
 // 1. Foreign spawns and wakes touch the scheduler between rs_sched_pin() and _unpin() only, and it
@@ -45,6 +46,7 @@ struct rs_sched {
     struct rs_inject inject;
     struct rs_idle idle;
     struct rs_seats seats;
+    struct rs_solo solo;
     // A worker looks around before it sleeps.
     _Alignas(RS_CACHE_LINE) _Atomic bool has_spinner;
     _Alignas(RS_CACHE_LINE) _Atomic uint32_t pins;  // foreign threads in schedule() or spawn
@@ -77,6 +79,7 @@ struct rs_sched_options {
     size_t lookup_queue;
     bool histograms;
     uint64_t spin_max_ns;  // of workers and of the pool's threads; 0: they sleep at once
+    bool no_solo;
 };
 
 int rs_sched_init(struct rs_sched *sched, const struct rs_sched_options *options);

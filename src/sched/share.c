@@ -11,7 +11,8 @@
 //     fewer once one has been spawned, whose polls may take longer: SHARE_FROM_SPAWNED at first,
 //         and twice as many after each look that finds polls short, until one finds them long, up
 //         to SHARE_FROM_SPAWNED_MAX;
-//     one, when the queue has not been empty for SHARE_BACKLOG_NS.
+//     one, when the queue has not been empty for SHARE_BACKLOG_NS;
+//     without end, while company does not pay: see solo.c.
 //
 // Where polls have proved short it pays to wait for more of them: the tasks of a scope, of 30 ns
 // each, take up to ten times as long while another worker comes for every four of them, since it
@@ -44,17 +45,17 @@ static uint32_t share_from(const struct rs_worker *w)
     return atomic_load_explicit(&w->share_from, memory_order_relaxed);
 }
 
-static void set_share_from(struct rs_worker *w, uint32_t count, bool has_backlog)
+static void set_share_from(struct rs_worker *w, uint32_t from, uint32_t offer_every)
 {
     // Relaxed: as above.
-    atomic_store_explicit(&w->share_from, has_backlog ? 1 : count, memory_order_relaxed);
-    w->offer_every = count;
+    atomic_store_explicit(&w->share_from, from, memory_order_relaxed);
+    w->offer_every = offer_every;
 }
 
 void rs_share_init(struct rs_worker *w)
 {
     w->spawned_from = SHARE_FROM_SPAWNED;
-    set_share_from(w, 1, false);
+    set_share_from(w, 1, 1);
 }
 
 void rs_share_offer(struct rs_worker *w)
@@ -64,9 +65,9 @@ void rs_share_offer(struct rs_worker *w)
 
 void rs_share_spawned(struct rs_worker *w)
 {
-    // share_from is either the same or, with a backlog, 1.
+    // With a backlog, share_from is 1 and stays so.
     if (w->offer_every > w->spawned_from) {
-        set_share_from(w, w->spawned_from, share_from(w) == 1);
+        set_share_from(w, share_from(w) == 1 ? 1 : w->spawned_from, w->spawned_from);
     }
 }
 
@@ -75,27 +76,35 @@ bool rs_share_has_surplus(const struct rs_worker *w)
     return !rs_runq_seems_shorter(&w->runq, share_from(w));
 }
 
-static void learn_spawned(struct rs_worker *w, uint64_t from)
+static void learn_spawned(struct rs_worker *w, uint64_t count)
 {
-    if (from < SHARE_FROM_SPAWNED) {
+    if (count < SHARE_FROM_SPAWNED) {
         w->spawned_from = SHARE_FROM_SPAWNED;
-    } else if (from >= SHARE_FROM_SHORT && w->spawned_from < SHARE_FROM_SPAWNED_MAX) {
+    } else if (count >= SHARE_FROM_SHORT && w->spawned_from < SHARE_FROM_SPAWNED_MAX) {
         w->spawned_from *= 2;
     }
+}
+
+static bool works_alone(const struct rs_worker *w)
+{
+    return rs_solo_worker(&w->sched->solo) == (int32_t)w->index;
 }
 
 void rs_share_measure(struct rs_worker *w, uint64_t now_ns)
 {
     uint64_t polls = w->tick - w->looked_tick;
-    uint64_t from = polls * SHARE_WORTH_NS / (now_ns - w->looked_ns + 1);
+    uint64_t count = polls * SHARE_WORTH_NS / (now_ns - w->looked_ns + 1);
+    uint32_t from;
 
-    if (from > SHARE_FROM_MAX) from = SHARE_FROM_MAX;
-    if (from == 0) from = 1;
-    learn_spawned(w, from);
+    if (count > SHARE_FROM_MAX) count = SHARE_FROM_MAX;
+    if (count == 0) count = 1;
+    learn_spawned(w, count);
     if (w->ran_dry) {
         w->ran_dry = false;
         w->dry_ns = now_ns;
     }
-    set_share_from(w, (uint32_t)from, now_ns - w->dry_ns >= SHARE_BACKLOG_NS);
+    from = now_ns - w->dry_ns >= SHARE_BACKLOG_NS ? 1 : (uint32_t)count;
+    if (works_alone(w)) from = UINT32_MAX;
+    set_share_from(w, from, (uint32_t)count);
     rs_share_offer(w);
 }

@@ -296,6 +296,7 @@ static void look_at_driver(struct rs_worker *w)
     uint64_t now = rouse_now_ns();
 
     if (!w->alone) {
+        rs_solo_look(w, now);
         rs_share_measure(w, now);
         rs_seat_look(w, now);
         if (!w->has_rested) rs_sentinel_release(w);
@@ -553,6 +554,7 @@ RS_USDT_INLINE void run_begin(struct rs_worker *w, struct rouse_task *task)
 RS_USDT_INLINE void run_end(struct rs_worker *w, struct rouse_task *task, rouse_task_state state)
 {
     rs_usdt_poll_end(task, state);
+    w->spent += RS_TASK_BUDGET - w->context.budget;
     poll_end(w);
     if (state == ROUSE_TASK_SCHEDULED) {
         if ((w->context.again & 2) != 0) {

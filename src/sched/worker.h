@@ -9,7 +9,8 @@
 //               here woke last: run next, at most 3 in a row
 //     pinned    tasks that only this worker may run, with a slot of their own: where there is no
 //               other worker, all of them
-//     inbox     pinned tasks, and new ones placed here, from other threads
+//     inbox     pinned tasks, new ones placed here, and what is given to a worker that is to run
+//               alone, from other threads
 //
 // 1. Only the worker's own thread touches what is not atomic, and only it runs its loop.
 // 2. `current` is the task in a poll from before that until after it. RS_COUNTER_POLLS of
@@ -75,6 +76,7 @@ struct rs_worker {
     uint32_t sentinel_quiet;                 // looks in a row at workers that did nothing
     uint32_t sentinel_seen[RS_WORKERS_MAX];  // the others' looks at their drivers, at the last one
     uint32_t tick;
+    uint64_t spent;                // of the budgets of its polls
     uint32_t slot_runs;            // from the slot, since the queues had a turn
     uint32_t slot_runs_max;        // by the length of polls as of the last look
     uint32_t next_look;            // the tick of the next look at the driver
@@ -115,6 +117,7 @@ struct rs_worker {
     // Read by others now and then.
     _Alignas(RS_CACHE_LINE) _Atomic uint64_t spawned;  // by this worker; on any worker
     _Atomic uint64_t ended;                            // on this worker
+    _Atomic uint64_t operations;                       // of its polls, as of its last look
     _Atomic uint32_t fibers_live;
     _Atomic uint32_t looks;                // at the driver, so far
     _Atomic(struct rouse_task *) current;  // NULL between polls

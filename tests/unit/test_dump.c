@@ -3,7 +3,7 @@
 // Dumps in tight places. While a task is being made, by its init function, on a thread from outside
 // and in a task: it is not there yet. Into a pipe that a task of the dumped runtime reads. Without
 // memory. While a task ends in a poll that the dump could not wait for. In the millisecond in which
-// a wait has begun.
+// a wait has begun. And while one worker runs alone.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,6 +103,23 @@ static void reader_in_the_dumped_runtime(void)
     (void)close(fds[1]);
     claim(rouse_join(&reader) == 0 && bytes_read > SLEEPERS * 16, "all of it");
     rouse_fd_free(in);
+    rouse_runtime_free(runtime);
+}
+
+// ---- A worker that runs alone ----
+
+static void worker_that_runs_alone(void)
+{
+    const struct rouse_runtime_options options = {
+        .size = sizeof options, .workers = 2, .no_solo = true};
+    const char *text = "worker 1 runs all that may move";
+    struct rouse_runtime *runtime;
+
+    if (rouse_runtime_new(&runtime, &options) < 0) exit(1);
+    claim(rouse_dump(dump_fd) == 0 && !was_dumped(text), "as a rule nobody runs alone");
+    // Relaxed: read by this thread.
+    atomic_store_explicit(&runtime->sched.solo.worker, 1, memory_order_relaxed);
+    claim(rouse_dump(dump_fd) == 0 && was_dumped(text), "the dump says which worker runs alone");
     rouse_runtime_free(runtime);
 }
 
@@ -254,6 +271,7 @@ int main(void)
     rouse_runtime_free(runtime);
     claim(was_dumped("rouse dump:"), "the dumps were written");
     claim(!was_dumped("half made"), "neither names the task that was not complete");
+    worker_that_runs_alone();
     reader_in_the_dumped_runtime();
     without_memory();
     task_that_ends_meanwhile();

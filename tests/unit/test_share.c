@@ -19,6 +19,7 @@ static void begin(void)
     sched.workers = &worker;
     sched.worker_count = 1;
     rs_idle_init(&sched.idle);
+    rs_solo_init(&sched.solo, false);
     rs_runq_init(&worker.runq);
     rs_share_init(&worker);
     worker.looked_ns = now_ns;
