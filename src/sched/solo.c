@@ -13,9 +13,10 @@
 //      +----------------------------------+-------------+
 //
 // A trial needs a reason: several workers get something done; they do it so slowly that one could
-// do as much, and so fast that what they do cannot be much more than to share; and one queue can
-// hold all tasks. If it does not pay, the next one waits twice as long; if it does, it is kept to
-// twice as long as last time before it is looked again what all together get done.
+// do as much, and so fast that it can hardly be more than to share; it is not about descriptors,
+// whose tasks would all be late for a while; and one queue can hold what is ready. If it does not
+// pay, the next one waits twice as long; if it does, it is kept to twice as long as last time
+// before it is looked again what all together get done.
 //
 // The steps are taken by whichever worker looks at its driver when one is due, so a runtime without
 // work takes none, and a worker that has been preempted delays nobody. In GATHER the others give
@@ -38,12 +39,13 @@
 #define WINDOW_NS (2 * ROUSE_NS_PER_MS)
 // How soon it is noticed that the work has changed.
 #define CHECK_NS (4 * ROUSE_NS_PER_MS)
-// The first and the longest, of pauses and of what is kept to.
+// The first pause, and the first time for which it is kept to; and the longest of each: what does
+// not pay takes less than a thousandth of the time then.
 #define PERIOD_MIN_NS (16 * ROUSE_NS_PER_MS)
-#define PERIOD_MAX_NS (512 * ROUSE_NS_PER_MS)
-// By operation, of all together: what takes less one worker could hardly do as fast, and what takes
-// more is work, not sharing.
-enum { COST_MIN_NS = 20, COST_MAX_NS = 1000 };
+#define PAUSE_MAX_NS (4096 * ROUSE_NS_PER_MS)
+#define KEEP_MAX_NS (512 * ROUSE_NS_PER_MS)
+// What one worker alone needs for an operation, at least; and what makes it more than sharing.
+enum { COST_MIN_NS = 20, COST_MAX_NS = 2000 };
 
 void rs_solo_init(struct rs_solo *solo, bool is_off)
 {
@@ -63,37 +65,59 @@ static uint64_t operations_of(const struct rs_worker *w)
     return atomic_load_explicit(&w->operations, memory_order_relaxed);
 }
 
+static struct rs_solo_work work_until(struct rs_sched *sched, uint64_t now_ns)
+{
+    struct rs_solo_work work = {.ns = now_ns};
+
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        struct rs_worker *w = &sched->workers[i];
+
+        work.busy_ns += rs_busy_get(&w->busy, now_ns);
+        work.events += (uint64_t)rs_counters_get(&w->counters, RS_COUNTER_READY_EVENTS);
+        work.operations += operations_of(w);
+    }
+    return work;
+}
+
 static void measure(struct rs_sched *sched, uint64_t now_ns)
 {
-    sched->solo.begun_ns = now_ns;
+    sched->solo.begun = work_until(sched, now_ns);
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        sched->solo.begun[i] = operations_of(&sched->workers[i]);
+        sched->solo.begun_by[i] = operations_of(&sched->workers[i]);
     }
 }
 
-// What has been done since measure().
-struct done {
-    uint64_t by_all;
-    uint64_t by_one;  // who did most
-    uint64_t ns;
-};
-
-static struct done done_since(const struct rs_sched *sched, uint64_t now_ns)
+// What has been done since then.
+static struct rs_solo_work work_since(struct rs_sched *sched, uint64_t now_ns)
 {
-    struct done done = {.ns = now_ns - sched->solo.begun_ns + 1};
+    const struct rs_solo_work *begun = &sched->solo.begun;
+    struct rs_solo_work work = work_until(sched, now_ns);
 
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        uint64_t count = operations_of(&sched->workers[i]) - sched->solo.begun[i];
-
-        done.by_all += count;
-        if (count > done.by_one) done.by_one = count;
-    }
-    return done;
+    work.ns -= begun->ns;
+    work.busy_ns -= begun->busy_ns;
+    work.events -= begun->events;
+    work.operations -= begun->operations;
+    return work;
 }
 
-static uint64_t per_second(struct done done)
+static uint64_t operations_per_second(struct rs_sched *sched, uint64_t now_ns)
 {
-    return done.by_all * ROUSE_NS_PER_S / done.ns;
+    struct rs_solo_work work = work_since(sched, now_ns);
+
+    return work.operations * ROUSE_NS_PER_S / (work.ns + 1);
+}
+
+// By the worker that did most of them.
+static uint64_t operations_by_one(const struct rs_sched *sched)
+{
+    uint64_t most = 0;
+
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        uint64_t count = operations_of(&sched->workers[i]) - sched->solo.begun_by[i];
+
+        if (count > most) most = count;
+    }
+    return most;
 }
 
 static bool fit_one_queue(const struct rs_sched *sched)
@@ -106,10 +130,14 @@ static bool fit_one_queue(const struct rs_sched *sched)
     return queued <= RS_RUNQ_CAPACITY / 2;
 }
 
-static bool is_worth_a_trial(const struct rs_sched *sched, struct done done)
+static bool is_worth_a_trial(struct rs_sched *sched, uint64_t now_ns)
 {
-    return done.ns >= done.by_all * COST_MIN_NS && done.ns <= done.by_all * COST_MAX_NS &&
-           done.by_one <= done.by_all / 8 * 7 && fit_one_queue(sched);
+    struct rs_solo_work work = work_since(sched, now_ns);
+
+    return operations_by_one(sched) <= work.operations / 8 * 7 &&
+           work.ns >= work.operations * COST_MIN_NS &&
+           work.busy_ns <= work.operations * COST_MAX_NS && work.events <= work.operations / 16 &&
+           fit_one_queue(sched);
 }
 
 // ---- Deciding, under the lock ----
@@ -143,11 +171,11 @@ static void end(struct rs_sched *sched)
 }
 
 // What it was; the next time it is twice that.
-static uint64_t doubled(uint64_t *period_ns)
+static uint64_t doubled(uint64_t *period_ns, uint64_t max_ns)
 {
     uint64_t ns = *period_ns;
 
-    if (ns < PERIOD_MAX_NS) *period_ns = 2 * ns;
+    if (ns < max_ns) *period_ns = 2 * ns;
     return ns;
 }
 
@@ -163,11 +191,10 @@ static uint64_t step_rest(struct rs_worker *w, uint64_t now_ns)
 static uint64_t step_together(struct rs_worker *w, uint64_t now_ns)
 {
     struct rs_solo *solo = &w->sched->solo;
-    struct done done = done_since(w->sched, now_ns);
 
     solo->phase = RS_SOLO_REST;
-    if (!is_worth_a_trial(w->sched, done)) return REST_NS;
-    solo->together = per_second(done);
+    if (!is_worth_a_trial(w->sched, now_ns)) return REST_NS;
+    solo->together = operations_per_second(w->sched, now_ns);
     solo->phase = RS_SOLO_GATHER;
     begin(w);
     return SETTLE_NS;
@@ -184,14 +211,14 @@ static uint64_t step_trial(struct rs_worker *w, uint64_t now_ns)
 {
     struct rs_solo *solo = &w->sched->solo;
 
-    solo->alone = per_second(done_since(w->sched, now_ns));
+    solo->alone = operations_per_second(w->sched, now_ns);
     if (solo->alone < solo->together / 4 * 5) {
         solo->keep_ns = PERIOD_MIN_NS;
         end(w->sched);
-        return doubled(&solo->pause_ns);
+        return doubled(&solo->pause_ns, PAUSE_MAX_NS);
     }
     solo->pause_ns = PERIOD_MIN_NS;
-    solo->kept_ns = now_ns + doubled(&solo->keep_ns);
+    solo->kept_ns = now_ns + doubled(&solo->keep_ns, KEEP_MAX_NS);
     solo->phase = RS_SOLO_KEEP;
     gathered(solo);
     measure(w->sched, now_ns);
@@ -203,7 +230,7 @@ static uint64_t step_keep(struct rs_worker *w, uint64_t now_ns)
 {
     struct rs_solo *solo = &w->sched->solo;
 
-    if (now_ns >= solo->kept_ns || per_second(done_since(w->sched, now_ns)) < solo->alone / 2) {
+    if (now_ns >= solo->kept_ns || operations_per_second(w->sched, now_ns) < solo->alone / 2) {
         end(w->sched);
         return SETTLE_NS;
     }

@@ -24,6 +24,14 @@ enum rs_solo_phase {
     RS_SOLO_KEEP,      // it goes on, for it gets more done
 };
 
+// What all workers have done by some time.
+struct rs_solo_work {
+    uint64_t ns;          // that time
+    uint64_t busy_ns;     // awake, all added up
+    uint64_t events;      // of descriptors
+    uint64_t operations;  // of tasks
+};
+
 // What is atomic is changed under `lock`, and read without it: it decides who runs a task, never
 // whether it is run.
 struct rs_solo {
@@ -32,13 +40,13 @@ struct rs_solo {
     _Atomic int32_t taker;                            // whom the others give theirs to, or -1
     _Alignas(RS_CACHE_LINE) struct rs_lock lock;
     enum rs_solo_phase phase;
-    uint64_t begun_ns;               // of what is measured
-    uint64_t begun[RS_WORKERS_MAX];  // the operations of each worker by then
-    uint64_t together;               // what all got done in a second, when last measured
-    uint64_t alone;                  // and what one did
-    uint64_t pause_ns;               // before the next trial, after one that does not pay
-    uint64_t keep_ns;                // how long it is kept to after one that does
-    uint64_t kept_ns;                // until when
+    struct rs_solo_work begun;          // what is measured begins with this
+    uint64_t begun_by[RS_WORKERS_MAX];  // the operations of each worker by then
+    uint64_t together;                  // what all got done in a second, when last measured
+    uint64_t alone;                     // and what one did
+    uint64_t pause_ns;                  // before the next trial, after one that does not pay
+    uint64_t keep_ns;                   // how long it is kept to after one that does
+    uint64_t kept_ns;                   // until when
 };
 
 void rs_solo_init(struct rs_solo *solo, bool is_off);
