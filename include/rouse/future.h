@@ -95,7 +95,7 @@ struct rouse_context {
     struct rouse_task *task;      // NULL outside tasks
     uint32_t budget;
     uint32_t again;  // the task has woken itself: 1; for want of budget: 2
-    uint64_t toll;   // of the budgets of all polls so far, what was not spent on operations
+    uint64_t toll;   // of the budgets of all futures' polls so far, what went on no operation
 };
 
 /// Makes a context for polling by hand, with an unlimited budget. An executor of one's own over

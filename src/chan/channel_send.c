@@ -115,7 +115,7 @@ static inline void pay_toll(const struct rs_channel *ch, struct rouse_context *c
     if (ROUSE_LIKELY(toll == 0) || cx->budget == UINT32_MAX) return;
     if (toll > cx->budget) toll = cx->budget;
     cx->budget -= toll;
-    cx->toll += toll;
+    if (rs_tls.fiber == NULL) cx->toll += toll;
 }
 
 static rouse_poll send_poll(struct rouse_future *self, struct rouse_context *cx)

@@ -12,7 +12,7 @@
 //         and twice as many after each look that finds polls short, until one finds them long, up
 //         to SHARE_FROM_SPAWNED_MAX;
 //     one, when the queue has not been empty for SHARE_BACKLOG_NS;
-//     without end, while company does not pay: see solo.c.
+//     ALL, also what is spawned, while company does not pay: see solo.c.
 //
 // Where polls have proved short it pays to wait for more of them: the tasks of a scope, of 30 ns
 // each, take up to ten times as long while another worker comes for every four of them, since it
@@ -34,6 +34,8 @@
 
 #define SHARE_WORTH_NS (20 * ROUSE_NS_PER_US)
 #define SHARE_BACKLOG_NS ROUSE_NS_PER_MS
+// More than a queue holds: nobody else is to have any.
+#define ALL UINT32_MAX
 enum { SHARE_FROM_MAX = 256, SHARE_FROM_SPAWNED = 4, SHARE_FROM_SPAWNED_MAX = 64 };
 
 // Polls are short if it takes as many of them to be worth another worker.
@@ -65,9 +67,11 @@ void rs_share_offer(struct rs_worker *w)
 
 void rs_share_spawned(struct rs_worker *w)
 {
-    // With a backlog, share_from is 1 and stays so.
+    uint32_t from = share_from(w);
+    bool stays = from == 1 || from == ALL;
+
     if (w->offer_every > w->spawned_from) {
-        set_share_from(w, share_from(w) == 1 ? 1 : w->spawned_from, w->spawned_from);
+        set_share_from(w, stays ? from : w->spawned_from, w->spawned_from);
     }
 }
 
@@ -104,7 +108,7 @@ void rs_share_measure(struct rs_worker *w, uint64_t now_ns)
         w->dry_ns = now_ns;
     }
     from = now_ns - w->dry_ns >= SHARE_BACKLOG_NS ? 1 : (uint32_t)count;
-    if (works_alone(w)) from = UINT32_MAX;
+    if (works_alone(w)) from = ALL;
     set_share_from(w, from, (uint32_t)count);
     rs_share_offer(w);
 }

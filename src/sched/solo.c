@@ -4,8 +4,8 @@
 // one: what they share goes to and fro, and takes a hundred times as long to come over as it takes
 // to be used. No rule tells that before. So it is tried, as .NET's thread pool tries how many
 // threads get most done (Hellerstein et al., "Applying Control Theory in the Real World"), but with
-// two numbers only: all workers, or one. What is compared is how many leaf operations tasks have
-// spent of their budgets in some milliseconds.
+// two numbers only: all workers, or one. What is compared is how many operations are done in some
+// milliseconds: leaf operations, by what tasks have spent of their budgets; spawns; and ends.
 //
 //     REST --> TOGETHER --> GATHER --> TRIAL --> KEEP --+
 //      ^ ^        | no reason             | no gain     | less is done, or time is over
@@ -20,9 +20,10 @@
 //
 // The steps are taken by whichever worker looks at its driver when one is due, so a runtime without
 // work takes none, and a worker that has been preempted delays nobody. In GATHER the others give
-// away what may move, at their looks, by the inbox; then they find nothing and sleep. Whoever works
-// alone shares nothing (share.c), but for what is spawned; fibers that have begun stay where they
-// are. If it does not come back from a poll, the sentinel makes its queue public, as ever.
+// away what may move, at their looks, by the inbox, to the one that does most; then they find
+// nothing and sleep. Whoever works alone shares nothing (share.c). If it does not come back from a
+// poll, the sentinel makes its queue public, as ever. Fibers that have begun stay where they are,
+// and what they do does not count.
 
 #include "sched/solo.h"
 
@@ -61,8 +62,10 @@ void rs_solo_init(struct rs_solo *solo, bool is_off)
 
 static uint64_t operations_of(const struct rs_worker *w)
 {
-    // Relaxed: a reading a little old is as good.
-    return atomic_load_explicit(&w->operations, memory_order_relaxed);
+    // Relaxed, all: a reading a little old is as good.
+    return atomic_load_explicit(&w->operations, memory_order_relaxed) +
+           atomic_load_explicit(&w->spawned, memory_order_relaxed) +
+           atomic_load_explicit(&w->ended, memory_order_relaxed);
 }
 
 static struct rs_solo_work work_until(struct rs_sched *sched, uint64_t now_ns)
@@ -107,15 +110,18 @@ static uint64_t operations_per_second(struct rs_sched *sched, uint64_t now_ns)
     return work.operations * ROUSE_NS_PER_S / (work.ns + 1);
 }
 
-// By the worker that did most of them.
-static uint64_t operations_by_one(const struct rs_sched *sched)
+static uint64_t operations_by(const struct rs_sched *sched, unsigned index)
 {
-    uint64_t most = 0;
+    return operations_of(&sched->workers[index]) - sched->solo.begun_by[index];
+}
 
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        uint64_t count = operations_of(&sched->workers[i]) - sched->solo.begun_by[i];
+// The worker that did most of them.
+static unsigned busiest(const struct rs_sched *sched)
+{
+    unsigned most = 0;
 
-        if (count > most) most = count;
+    for (unsigned i = 1; i < sched->worker_count; i++) {
+        if (operations_by(sched, i) > operations_by(sched, most)) most = i;
     }
     return most;
 }
@@ -134,7 +140,7 @@ static bool is_worth_a_trial(struct rs_sched *sched, uint64_t now_ns)
 {
     struct rs_solo_work work = work_since(sched, now_ns);
 
-    return operations_by_one(sched) <= work.operations / 8 * 7 &&
+    return operations_by(sched, busiest(sched)) <= work.operations / 8 * 7 &&
            work.ns >= work.operations * COST_MIN_NS &&
            work.busy_ns <= work.operations * COST_MAX_NS && work.events <= work.operations / 16 &&
            fit_one_queue(sched);
@@ -142,13 +148,11 @@ static bool is_worth_a_trial(struct rs_sched *sched, uint64_t now_ns)
 
 // ---- Deciding, under the lock ----
 
-static void begin(struct rs_worker *w)
+static void begin(struct rs_solo *solo, unsigned index)
 {
-    struct rs_solo *solo = &w->sched->solo;
-
     // Relaxed, both: policies.
-    atomic_store_explicit(&solo->worker, (int32_t)w->index, memory_order_relaxed);
-    atomic_store_explicit(&solo->taker, (int32_t)w->index, memory_order_relaxed);
+    atomic_store_explicit(&solo->worker, (int32_t)index, memory_order_relaxed);
+    atomic_store_explicit(&solo->taker, (int32_t)index, memory_order_relaxed);
 }
 
 static void gathered(struct rs_solo *solo)
@@ -196,7 +200,7 @@ static uint64_t step_together(struct rs_worker *w, uint64_t now_ns)
     if (!is_worth_a_trial(w->sched, now_ns)) return REST_NS;
     solo->together = operations_per_second(w->sched, now_ns);
     solo->phase = RS_SOLO_GATHER;
-    begin(w);
+    begin(solo, busiest(w->sched));
     return SETTLE_NS;
 }
 

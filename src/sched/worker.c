@@ -554,7 +554,6 @@ RS_USDT_INLINE void run_begin(struct rs_worker *w, struct rouse_task *task)
 RS_USDT_INLINE void run_end(struct rs_worker *w, struct rouse_task *task, rouse_task_state state)
 {
     rs_usdt_poll_end(task, state);
-    w->spent += RS_TASK_BUDGET - w->context.budget;
     poll_end(w);
     if (state == ROUSE_TASK_SCHEDULED) {
         if ((w->context.again & 2) != 0) {
@@ -566,10 +565,19 @@ RS_USDT_INLINE void run_end(struct rs_worker *w, struct rouse_task *task, rouse_
     }
 }
 
+// What a poll has spent of its budget, of a task that may move.
+static inline void count_spent(struct rs_worker *w)
+{
+    w->spent += RS_TASK_BUDGET - w->context.budget;
+}
+
 __attribute__((noinline)) static void run_future(struct rs_worker *w, struct rouse_task *task)
 {
     run_begin(w, task);
-    run_end(w, task, rs_task_poll(task, &w->context, w->now_ms));
+    rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
+
+    count_spent(w);
+    run_end(w, task, state);
 }
 
 __attribute__((noinline)) static void run_observed_future(struct rs_worker *w,
@@ -578,7 +586,9 @@ __attribute__((noinline)) static void run_observed_future(struct rs_worker *w,
     run_begin(w, task);
     rs_observe_poll_begin(w, task);
     rouse_task_state state = rs_task_poll(task, &w->context, w->now_ms);
+
     rs_observe_poll_end(w, task, state);
+    count_spent(w);
     run_end(w, task, state);
 }
 
